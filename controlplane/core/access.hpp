@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the adapters call: drafts come in as text (decoders find wrong JSON types only), the core parses, judges,
+// records, opens and answers. Every decision is authorised and audited here, so no adapter can forget to.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/core/model.hpp"
+#include "controlplane/core/ports.hpp"
+
+namespace postern::core {
+
+// A body as decoded: every scalar as text, absent if absent or null. `unreadable` is set when it is no JSON, no
+// object or lacks its main member (InvalidRequestContent); `faults` are wrong types, with their places. Places
+// (`target`) of the core's own faults follow the Azure-compatible body, below `prefix` ("properties." or "").
+struct DraftFaults {
+  std::optional<std::string> unreadable;
+  std::vector<Fault> faults;
+};
+
+struct PortDraft {
+  std::optional<std::string> number, protocol, max_duration, end_time, duration, ending;
+  std::optional<std::string> source;                // allowedSourceAddressPrefix
+  std::optional<std::vector<std::string>> sources;  // allowedSourceAddressPrefixes; empty counts as absent
+};
+
+struct PolicyMachineDraft {
+  std::optional<std::string> id, public_ip_address;
+  std::vector<PortDraft> ports;
+};
+
+struct PolicyDraft : DraftFaults {
+  std::optional<std::string> kind;
+  std::vector<PolicyMachineDraft> machines;
+};
+
+struct AccessDraft : DraftFaults {
+  std::vector<PolicyMachineDraft> machines;  // of a port: number, end_time or duration, source(s)
+  std::optional<std::string> justification;
+};
+
+struct ForwardDraft {
+  std::optional<std::string> address, port, protocol, machine_port;
+};
+
+struct MachineDraft : DraftFaults {
+  std::optional<std::string> name, id, os;  // id left out: made from the settings' subscription and group and the name
+  std::vector<std::string> addresses;
+  std::vector<ForwardDraft> forwards;
+};
+
+struct TokenDraft : DraftFaults {
+  std::optional<std::string> principal, role, scope, duration;  // scope: "/" if left out; duration: no end if left out
+};
+
+// A request with the grants it brought, as `get`, `list` and `initiate` show it.
+struct RequestView {
+  Request request;
+  std::vector<Grant> grants;
+};
+
+struct PolicyView {
+  Policy policy;
+  std::vector<RequestView> requests;
+};
+
+struct MachineView {
+  Machine machine;
+  std::string state;                // "configured", "not_configured", "unsupported"
+  std::string reason;               // of unsupported
+  std::vector<PolicyId> policies;   // that guard it
+  std::vector<PortRule> ports;      // union of their rules
+};
+
+struct GrantView {
+  Grant grant;
+  Request request;
+};
+
+struct IssuedToken {
+  Token token;
+  std::string secret;  // shown once
+};
+
+struct PolicyFilter {  // empty: all
+  std::string subscription, resource_group, location;
+};
+
+struct GrantFilter {
+  std::string machine, requestor;  // machine: name or id
+  bool include_ended = false;
+};
+
+struct Settings {
+  std::string subscription = "00000000-0000-0000-0000-000000000000";
+  std::string resource_group = "default";
+  std::string location = "local";
+  std::vector<Prefix> failsafe_sources;
+  std::vector<ServiceKey> failsafe_services;
+};
+
+// Contract of all members: called on the core's strand; success only after the store has synced and the maps hold
+// the change; on failure nothing is open that was not before. Errors as the contract's order of checks says.
+class Gatekeeper {
+ public:
+  Gatekeeper(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane);
+  ~Gatekeeper();
+  Gatekeeper(const Gatekeeper&) = delete;
+  Gatekeeper& operator=(const Gatekeeper&) = delete;
+
+  // Loads the store and reconciles the maps with it. Fails if the store cannot be read; if only the maps cannot be
+  // reached, ready() says so and retry() tries again.
+  Result<void> start();
+  Result<void> ready() const;
+
+  // The earliest time at which sweep() has something to do.
+  std::optional<BootTime> next_deadline() const;
+  void sweep();          // ends what is over, records it, tidies the maps, repairs after an error
+  void clock_changed();  // recomputes all deadlines (a step of the wall clock, resume, restored snapshot)
+
+  Result<Principal> authenticate(std::string_view token_secret);
+
+  Result<PolicyView> get_policy(const Caller& caller, const PolicyId& id);
+  Result<std::vector<PolicyView>> list_policies(const Caller& caller, const PolicyFilter& filter);
+  Result<PolicyView> put_policy(const Caller& caller, const PolicyId& id, const PolicyDraft& draft);
+  Result<bool> erase_policy(const Caller& caller, const PolicyId& id);  // false: there was none
+
+  Result<RequestView> initiate(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
+  // Finds the one policy that covers the machines and ports (machines by name or id); several or none is a refusal.
+  Result<RequestView> request(const Caller& caller, const AccessDraft& draft);
+  Result<std::vector<GrantView>> list_grants(const Caller& caller, const GrantFilter& filter);
+  Result<GrantView> revoke(const Caller& caller, std::uint64_t serial);
+  // Contract section 13: POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
+  Result<std::vector<GrantView>> revoke_ports(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
+
+  Result<std::vector<MachineView>> list_machines(const Caller& caller);
+  Result<MachineView> get_machine(const Caller& caller, std::string_view name_or_id);
+  Result<MachineView> put_machine(const Caller& caller, const MachineDraft& draft);
+  Result<bool> erase_machine(const Caller& caller, std::string_view name_or_id);
+
+  Result<std::vector<Token>> list_tokens(const Caller& caller);
+  Result<IssuedToken> issue_token(const Caller& caller, const TokenDraft& draft);
+  Result<bool> erase_token(const Caller& caller, std::string_view id);
+
+  Result<GateStatus> gate_status(const Caller& caller);
+  Result<std::vector<AuditRecord>> audit(const Caller& caller, const AuditQuery& query);
+  Result<std::uint64_t> verify_audit(const Caller& caller);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+// Built-in roles: reader, requester, approver, operator, admin, auditor.
+const std::vector<Role>& built_in_roles();
+bool role_allows(const Role& role, std::string_view action);
+bool scope_covers(std::string_view scope, std::string_view resource);
+
+}  // namespace postern::core
