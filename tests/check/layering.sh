@@ -3,7 +3,7 @@
 # The directions between folders, and a few habits, as a test: who may include whom.
 #   main → daemon → {http, store, dataplane} → core;  dataplane → loader → bpf/abi;  tools → nothing of ours
 # Also: every header compiles alone, every source file begins with SPDX, no file above 400 lines.
-# usage: layering.sh SOURCE_DIR [--self-test]
+# usage: layering.sh SOURCE_DIR
 set -u
 cd "${1:?source folder}" || exit 2
 bad=0
