@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names and keys of the nouns.
+#include "controlplane/core/model.hpp"
+
+namespace postern::core {
+
+std::string folded(std::string_view text) {
+  std::string result(text);
+  for (char& character : result) {
+    if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
+  }
+  return result;
+}
+
+std::string_view wire_name(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::any:
+      return "*";
+    case Protocol::tcp:
+      return "TCP";
+    case Protocol::udp:
+      return "UDP";
+  }
+  return "*";
+}
+
+std::string_view wire_name(Ending ending) {
+  return ending == Ending::cut ? "cut" : "drain";
+}
+
+std::string_view wire_name(EndReason reason) {
+  switch (reason) {
+    case EndReason::expired:
+      return "Expired";
+    case EndReason::replaced:
+      return "NewerRequestInitiated";
+    case EndReason::none:
+    case EndReason::revoked:
+    case EndReason::policy_removed:
+    case EndReason::taken_back:
+      return "UserRequested";
+  }
+  return "UserRequested";
+}
+
+std::string_view wire_name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::allowed:
+      return "allowed";
+    case Outcome::refused:
+      return "refused";
+    case Outcome::failed:
+      return "failed";
+  }
+  return "failed";
+}
+
+std::string PolicyId::path() const {
+  return "/subscriptions/" + subscription + "/resourceGroups/" + resource_group +
+         "/providers/Microsoft.Security/locations/" + location + "/jitNetworkAccessPolicies/" + name;
+}
+
+}  // namespace postern::core
