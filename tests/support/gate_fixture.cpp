@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading the programs with shared maps, and running packets through them. What is guarded: gate_world.cpp.
+#include "tests/support/gate_fixture.hpp"
+
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+#include "gate_egress.skel.h"
+#include "gate_explain.skel.h"
+#include "gate_ingress.skel.h"
+#include "tests/support/catch.hpp"
+
+namespace postern::test {
+namespace {
+
+constexpr int tc_act_unspec = -1;
+
+void require_root() {
+  if (geteuid() == 0) return;
+  std::fputs("skipped: BPF_PROG_TEST_RUN needs root\n", stderr);
+  const char* ci = std::getenv("CI");
+  std::_Exit(ci && std::string{ci} == "true" ? 1 : 77);
+}
+
+// libbpf's messages are kept and shown only if something fails.
+std::string& libbpf_log() {
+  static std::string log;
+  return log;
+}
+
+int keep_log(libbpf_print_level level, const char* format, va_list arguments) {
+  char line[4096];
+  if (level == LIBBPF_DEBUG) return 0;
+  const int size = std::vsnprintf(line, sizeof line, format, arguments);
+  libbpf_log() += line;
+  return size;
+}
+
+std::runtime_error failed(const std::string& what) {
+  return std::runtime_error(what + ": " + std::strerror(errno) + "\n" + libbpf_log());
+}
+
+void shrink(bpf_object* object, const Sizes& sizes) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    const std::string name = bpf_map__name(map);
+    const bool hash = bpf_map__type(map) == BPF_MAP_TYPE_HASH || bpf_map__type(map) == BPF_MAP_TYPE_LRU_HASH;
+    std::uint32_t entries = bpf_map__max_entries(map);
+    if (name.starts_with("half_open")) entries = sizes.half_open;
+    else if (name.starts_with("established")) entries = sizes.established;
+    else if (hash || name == "grant_records" || name == "grant_usage") entries = sizes.others;
+    bpf_map__set_max_entries(map, entries);
+  }
+}
+
+void share(bpf_object* from, bpf_object* with) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, with) {
+    const std::string name = bpf_map__name(map);
+    const bpf_map* twin = bpf_object__find_map_by_name(from, name.c_str());
+    if (name.find('.') != std::string::npos || twin == nullptr) continue;
+    if (bpf_map__reuse_fd(map, bpf_map__fd(twin)) != 0) throw failed("sharing map " + name);
+  }
+}
+
+int program_fd(bpf_object* object, const char* name) {
+  const bpf_program* program = bpf_object__find_program_by_name(object, name);
+  if (program == nullptr) throw failed(std::string{"no program "} + name);
+  return bpf_program__fd(program);
+}
+
+}  // namespace
+
+void Gate::Object::operator()(bpf_object* object) const { bpf_object__close(object); }
+
+Gate::Owned Gate::load(const char* name, const void* elf, std::size_t size, const Sizes& sizes) {
+  libbpf_log().clear();
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+  Owned object{bpf_object__open_mem(elf, size, &options)};
+  if (!object) throw failed(std::string{"opening "} + name);
+  shrink(object.get(), sizes);
+  if (ingress_) share(ingress_.get(), object.get());
+  if (bpf_object__load(object.get()) != 0) throw failed(std::string{"loading "} + name);
+  return object;
+}
+
+Gate::Gate(const Sizes& sizes) {
+  require_root();
+  libbpf_set_print(keep_log);
+  const auto loaded = [&](const char* name, const void* (*elf)(std::size_t*)) {
+    std::size_t size = 0;
+    const void* bytes = elf(&size);
+    return load(name, bytes, size, sizes);
+  };
+  ingress_ = loaded("gate_ingress", gate_ingress__elf_bytes);
+  egress_ = loaded("gate_egress", gate_egress__elf_bytes);
+  explain_ = loaded("gate_explain", gate_explain__elf_bytes);
+  ingress_fd_ = program_fd(ingress_.get(), "postern_ingress");
+  egress_fd_ = program_fd(egress_.get(), "postern_egress");
+  explain_fd_ = program_fd(explain_.get(), "postern_explain");
+#define POSTERN_TEST_FIND(name, key, value) \
+  maps.name = Table<key, value>{bpf_object__find_map_fd_by_name(ingress_.get(), #name)};
+  GATE_MAPS(POSTERN_TEST_FIND)
+#undef POSTERN_TEST_FIND
+  reset();
+}
+
+Gate::~Gate() = default;
+
+Gate& Gate::fresh() {
+  static Gate gate;
+  gate.reset();
+  return gate;
+}
+
+Changes Gate::table_sizes() const {
+  return {.half_open = static_cast<long>(maps.half_open_v4.size() + maps.half_open_v6.size()),
+          .established = static_cast<long>(maps.established_v4.size() + maps.established_v6.size()),
+          .fragments = static_cast<long>(maps.fragments.size())};
+}
+
+// Packets of each reason, then each tally, then the bytes of all reasons.
+std::vector<std::uint64_t> Gate::counted() const {
+  std::vector<std::uint64_t> out;
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < GATE_REASONS_SLOTS; ++i) {
+    const gate_counter counter = maps.counters.total(i);
+    out.push_back(counter.packets);
+    bytes += counter.bytes;
+  }
+  for (std::uint32_t i = 0; i < GATE_TALLIES_SLOTS; ++i) out.push_back(maps.tallies.total(i).packets);
+  out.push_back(bytes);
+  return out;
+}
+
+namespace {
+
+Changes difference(const Changes& after, const Changes& before) {
+  return {after.half_open - before.half_open, after.established - before.established,
+          after.fragments - before.fragments};
+}
+
+int run(int program, const Bytes& in, Bytes& out, void* context = nullptr, std::uint32_t context_size = 0) {
+  out.resize(in.size() + 256);
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in.data(), .data_out = out.data(),
+              .data_size_in = static_cast<std::uint32_t>(in.size()),
+              .data_size_out = static_cast<std::uint32_t>(out.size()), .ctx_in = context,
+              .ctx_size_in = context_size);
+  if (bpf_prog_test_run_opts(program, &options) != 0) throw failed("BPF_PROG_TEST_RUN");
+  out.resize(options.data_size_out);
+  return static_cast<int>(options.retval);
+}
+
+}  // namespace
+
+Judged Gate::judge(const Bytes& frame) {
+  const Changes sizes = table_sizes();
+  const auto before = counted();
+  Bytes out;
+  Judged judged{.action = run(ingress_fd_, frame, out), .reasons = {}, .bytes = 0, .tallies = {}, .changes = {}};
+  CHECK(hex(out) == hex(frame));
+  const auto after = counted();
+  judged.changes = difference(table_sizes(), sizes);
+  for (std::size_t i = 0; i + 1 < before.size(); ++i) {
+    for (std::uint64_t n = before[i]; n < after[i]; ++n) {
+      if (i < GATE_REASONS_SLOTS) judged.reasons.push_back(static_cast<gate_reason>(i));
+      else judged.tallies.push_back(static_cast<gate_tally>(i - GATE_REASONS_SLOTS));
+    }
+  }
+  judged.bytes = after.back() - before.back();
+  return judged;
+}
+
+Changes Gate::answer(const Bytes& frame, std::uint32_t gso_segs) {
+  const Changes sizes = table_sizes();
+  Bytes out;
+  __sk_buff context{};
+  context.gso_segs = gso_segs;
+  CHECK(run(egress_fd_, frame, out, &context, sizeof context) == tc_act_unspec);
+  CHECK(hex(out) == hex(frame));
+  return difference(table_sizes(), sizes);
+}
+
+gate_explain Gate::explain(const Bytes& frame, std::uint64_t now_boot_ns) {
+  const Changes sizes = table_sizes();
+  const auto before = counted();
+  gate_explain told{};
+  told.now_boot_ns = now_boot_ns;
+  Bytes in(sizeof told);
+  std::memcpy(in.data(), &told, sizeof told);
+  in.insert(in.end(), frame.begin(), frame.end());
+  xdp_md context{};
+  context.data = sizeof told;
+  context.data_end = static_cast<std::uint32_t>(in.size());
+  Bytes out;
+  const int action = run(explain_fd_, in, out, &context, sizeof context);
+  CHECK((action == XDP_PASS || action == XDP_DROP));
+  REQUIRE(out.size() >= sizeof told);
+  std::memcpy(&told, out.data(), sizeof told);
+  CHECK(difference(table_sizes(), sizes) == Changes{});
+  CHECK(counted() == before);
+  return told;
+}
+
+}  // namespace postern::test
