@@ -11,10 +11,8 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "gate_egress.skel.h"
-#include "gate_explain.skel.h"
-#include "gate_ingress.skel.h"
 #include "tests/support/catch.hpp"
+#include "tests/support/gate_objects.hpp"
 
 namespace postern::test {
 namespace {
@@ -79,28 +77,25 @@ int program_fd(bpf_object* object, const char* name) {
 
 void Gate::Object::operator()(bpf_object* object) const { bpf_object__close(object); }
 
-Gate::Owned Gate::load(const char* name, const void* elf, std::size_t size, const Sizes& sizes) {
+Gate::Owned Gate::load(const ObjectBytes& from, const Sizes& sizes) {
+  const std::string name = from.name;
   libbpf_log().clear();
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
-  Owned object{bpf_object__open_mem(elf, size, &options)};
-  if (!object) throw failed(std::string{"opening "} + name);
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = from.name);
+  Owned object{bpf_object__open_mem(from.bytes, from.size, &options)};
+  if (!object) throw failed("opening " + name);
   shrink(object.get(), sizes);
   if (ingress_) share(ingress_.get(), object.get());
-  if (bpf_object__load(object.get()) != 0) throw failed(std::string{"loading "} + name);
+  if (bpf_object__load(object.get()) != 0) throw failed("loading " + name);
   return object;
 }
 
 Gate::Gate(const Sizes& sizes) {
   require_root();
   libbpf_set_print(keep_log);
-  const auto loaded = [&](const char* name, const void* (*elf)(std::size_t*)) {
-    std::size_t size = 0;
-    const void* bytes = elf(&size);
-    return load(name, bytes, size, sizes);
-  };
-  ingress_ = loaded("gate_ingress", gate_ingress__elf_bytes);
-  egress_ = loaded("gate_egress", gate_egress__elf_bytes);
-  explain_ = loaded("gate_explain", gate_explain__elf_bytes);
+  const auto objects = gate_objects();
+  ingress_ = load(objects[0], sizes);
+  egress_ = load(objects[1], sizes);
+  explain_ = load(objects[2], sizes);
   ingress_fd_ = program_fd(ingress_.get(), "postern_ingress");
   egress_fd_ = program_fd(egress_.get(), "postern_egress");
   explain_fd_ = program_fd(explain_.get(), "postern_explain");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bpf/abi/maps.h"
+#include "tests/support/gate_objects.hpp"
 #include "tests/support/packet.hpp"
 #include "tests/support/table.hpp"
 
@@ -111,7 +112,7 @@ class Gate {
     void operator()(bpf_object* object) const;
   };
   using Owned = std::unique_ptr<bpf_object, Object>;
-  Owned load(const char* name, const void* elf, std::size_t size, const Sizes& sizes);
+  Owned load(const ObjectBytes& from, const Sizes& sizes);
   Changes table_sizes() const;
   std::vector<std::uint64_t> counted() const;
   gate_grant grant_value(std::uint32_t service, const Grant& grant) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <iterator>
 
 #include "tests/support/gate_fixture.hpp"
 
@@ -158,8 +159,9 @@ void Gate::use_length(std::uint32_t id, int length) {
   const Service& service = services_.at(id - 1);
   const auto with_length = [&](const auto& table, const auto& key) {
     gate_service value = table.find(key).value();
-    const auto* end = value.prefix_length + value.prefix_lengths;
-    if (std::find(value.prefix_length + 0, end, length) != end) return;
+    const auto* const first = std::cbegin(value.prefix_length);
+    const auto* const end = first + value.prefix_lengths;
+    if (std::find(first, end, length) != end) return;
     value.prefix_length[value.prefix_lengths++] = static_cast<std::uint8_t>(length);
     table.put(key, value);
   };

@@ -44,24 +44,24 @@ enum : std::uint8_t {
 struct Ethernet {
   Mac destination{0x02, 0, 0, 0, 0, 0x02};
   Mac source{0x02, 0, 0, 0, 0, 0x01};
-  std::optional<std::uint16_t> type;  // left out: of what follows; before LLC the IEEE 802.3 length
+  std::optional<std::uint16_t> type{};  // left out: of what follows; before LLC the IEEE 802.3 length
 };
 struct Vlan {
   std::uint16_t tag = 100;
   std::uint16_t tpid = 0x8100;  // what the header before it says
-  std::optional<std::uint16_t> type;
+  std::optional<std::uint16_t> type{};
 };
 struct Llc {  // followed by IP at once if sap is 0x06; Snap stands for itself
   std::uint8_t sap = 0x06;
 };
 struct Snap {
-  std::optional<std::uint16_t> type;
+  std::optional<std::uint16_t> type{};
 };
 struct Mpls {};
 struct Pppoe {};
 struct Arp {};
 struct Gre {
-  std::optional<std::uint32_t> key;
+  std::optional<std::uint32_t> key{};
 };
 
 struct Ipv4 {
@@ -70,34 +70,34 @@ struct Ipv4 {
   std::uint16_t id = 1;
   bool more = false;
   std::uint16_t offset = 0;  // of this fragment, in bytes (a multiple of 8)
-  Bytes options;             // padded to four bytes with zeros
+  Bytes options{};             // padded to four bytes with zeros
   std::uint8_t ttl = 64;
   std::uint8_t version = 4;
-  std::optional<std::uint8_t> ihl;  // in words
-  std::optional<std::uint16_t> total_length;
-  std::optional<std::uint8_t> protocol;
+  std::optional<std::uint8_t> ihl{};  // in words
+  std::optional<std::uint16_t> total_length{};
+  std::optional<std::uint8_t> protocol{};
 };
 struct Ipv6 {
   Ip6 source = client6;
   Ip6 destination = machine6;
   std::uint8_t version = 6;
   std::uint8_t hop_limit = 64;
-  std::optional<std::uint16_t> payload_length;
-  std::optional<std::uint8_t> next;
+  std::optional<std::uint16_t> payload_length{};
+  std::optional<std::uint8_t> next{};
 };
 // Hop-by-hop, routing, destination options, mobility …: all of the shape next, length in 8 bytes - 1, body. The
 // authentication header counts in 4 bytes - 2.
 struct Extension {
   std::uint8_t type = destination_options;
   std::size_t size = 8;  // whole header, a multiple of 8
-  std::optional<std::uint8_t> length;  // its length field
-  std::optional<std::uint8_t> next;
+  std::optional<std::uint8_t> length{};  // its length field
+  std::optional<std::uint8_t> next{};
 };
 struct Fragment {
   std::uint32_t id = 1;
   std::uint16_t offset = 0;
   bool more = false;
-  std::optional<std::uint8_t> next;
+  std::optional<std::uint8_t> next{};
 };
 
 struct Tcp {
@@ -106,15 +106,15 @@ struct Tcp {
   std::uint32_t seq = 1000;
   std::uint32_t acknowledgment = 0;
   std::uint8_t flags = syn;
-  std::optional<std::uint8_t> data_offset;  // in words
-  Bytes options;
+  std::optional<std::uint8_t> data_offset{};  // in words
+  Bytes options{};
   bool ninth_flag = false;  // the flag that was NS, RFC 9293's AE
 };
 struct Udp {
   std::uint16_t source = client_port;
   std::uint16_t destination = 22;
-  std::optional<std::uint16_t> length;
-  std::optional<std::uint16_t> checksum;
+  std::optional<std::uint16_t> length{};
+  std::optional<std::uint16_t> checksum{};
 };
 struct Icmp {
   std::uint8_t type = 8;
@@ -127,7 +127,7 @@ struct Icmp6 {
   std::uint32_t rest = 0;
 };
 struct Payload {
-  Bytes bytes;
+  Bytes bytes{};
 };
 
 using Layer = std::variant<Ethernet, Vlan, Llc, Snap, Mpls, Pppoe, Arp, Gre, Ipv4, Ipv6, Extension, Fragment, Tcp, Udp,
