@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# bpf_object(NAME): compiles bpf/NAME.bpf.c with clang for the BPF target and makes the INTERFACE target NAME_skel,
+# bpf_object(NAME): compiles NAME.bpf.c of the calling folder with clang for the BPF target and makes the INTERFACE target NAME_skel,
 # whose include directory holds the skeleton NAME.skel.h (bpftool). Every header below bpf/ is a dependency.
 #
 # -mcpu=v3 needs kernel 5.1. <linux/types.h> under -target bpf asks for <asm/types.h>, which Debian keeps in the
@@ -8,7 +8,8 @@ execute_process(COMMAND ${CMAKE_C_COMPILER} -print-multiarch OUTPUT_VARIABLE POS
 
 function(bpf_object name)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.h)
-  set(source ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
+  set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf)
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
   set(skeleton ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
   add_custom_command(OUTPUT ${object}
