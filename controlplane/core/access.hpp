@@ -16,7 +16,8 @@ namespace postern::core {
 
 // A body as decoded: every scalar as text, absent if absent or null. `unreadable` is set when it is no JSON, no
 // object or lacks its main member (InvalidRequestContent); `faults` are wrong types, with their places. Places
-// (`target`) of the core's own faults follow the Azure-compatible body, below `prefix` ("properties." or "").
+// (`target`) of the core's own faults follow the Azure-compatible bodies: "properties.virtualMachines[0].ports[1]
+// .number" of a policy, "virtualMachines[0].ports[1].endTimeUtc" of a request; members' own names elsewhere.
 struct DraftFaults {
   std::optional<std::string> unreadable;
   std::vector<Fault> faults;
@@ -105,6 +106,9 @@ struct Settings {
 
 // Contract of all members: called on the core's strand; success only after the store has synced and the maps hold
 // the change; on failure nothing is open that was not before. Errors as the contract's order of checks says.
+// Every decision leaves exactly one audit record: changes and grants, allowed or refused, and reads refused for want
+// of a right. What was only read, and the repeat of an answered request, leaves none. Where the record of a refusal
+// cannot be written the answer is service_unavailable.
 class Gatekeeper {
  public:
   Gatekeeper(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane);
@@ -113,7 +117,7 @@ class Gatekeeper {
   Gatekeeper& operator=(const Gatekeeper&) = delete;
 
   // Loads the store and reconciles the maps with it. Fails if the store cannot be read; if only the maps cannot be
-  // reached, ready() says so and retry() tries again.
+  // reached, ready() says so and sweep() tries again.
   Result<void> start();
   Result<void> ready() const;
 

@@ -149,7 +149,7 @@ struct AuditRecord {
   std::string source;     // caller's address, may be empty
   std::string request_id, client_request_id;
   std::string policy;   // resource id, may be empty
-  std::string machine;  // resource id, may be empty
+  std::vector<std::string> machines;  // resource ids: a request may name several, and each must find it
   std::vector<std::uint64_t> grants;
   std::string code;    // wire name of the error of a refusal
   std::string detail;  // a sentence

@@ -56,7 +56,7 @@ struct ChangeSet {
 };
 
 struct AuditQuery {
-  std::string machine, principal, operation;  // empty: all
+  std::string machine, principal, operation;  // empty: all; machine: a resource id (no case), any of a record's
   std::optional<UtcTime> from, to;
   std::uint64_t before_sequence = 0;  // 0: newest
   std::size_t limit = 100;
