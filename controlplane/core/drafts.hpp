@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// From drafts (text as decoded) to values, strictly and with all faults at once. What is read here is well formed;
+// whether a policy allows it is another question (subset.hpp), and so is whether it exists.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controlplane/core/access.hpp"
+#include "controlplane/core/faults.hpp"
+#include "controlplane/core/model.hpp"
+
+namespace postern::core {
+
+inline constexpr std::chrono::minutes rule_duration_min{5};
+inline constexpr std::chrono::hours rule_duration_max{24};
+
+// The policy of this id as the draft says; its generation is the caller's to fill in. InvalidPolicyInput.
+Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft);
+
+// One machine's port as asked for. `end` is not yet held against any rule.
+struct AskedPort {
+  std::string machine;  // id, or a name where the way in allows names
+  std::uint16_t port = 0;
+  std::vector<Source> sources;  // canonical; empty only in a revocation that named none
+  UtcTime end{};
+  std::string target;  // its place: "virtualMachines[0].ports[1]"
+};
+
+struct AskedAccess {
+  std::vector<AskedPort> ports;
+  std::string justification;
+};
+
+// `client` stands in where no source is named. InvalidInitiateInput, also for an end that is not in the future.
+Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Address>& client, UtcTime now);
+// The same body without times; a source narrows what is revoked, none leaves it at all.
+Result<AskedAccess> read_revocation(const AccessDraft& draft);
+
+// InvalidMachineInput. An id that was left out is made from the settings and the name.
+Result<Machine> read_machine(const MachineDraft& draft, const Settings& settings);
+
+// A token without id and hash. InvalidInput.
+Result<Token> read_token(const TokenDraft& draft, UtcTime now);
+
+// ---- pieces the readers share: the value, or nothing and a fault ----
+
+std::optional<std::uint16_t> read_port(const std::optional<std::string>& text, const std::string& target,
+                                       Faults& faults);
+// From allowedSourceAddressPrefix or …Prefixes below `target`; empty if neither was sent.
+std::vector<Source> read_sources(const PortDraft& draft, const std::string& target, Faults& faults);
+
+}  // namespace postern::core

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The subset rule (contract section 7): what a request may get under its policy, and what a changed policy still allows.
+#pragma once
+
+#include <vector>
+
+#include "controlplane/core/drafts.hpp"
+#include "controlplane/core/model.hpp"
+
+namespace postern::core {
+
+// Clients ask for "now + exactly the maximum" by their own clock.
+inline constexpr std::chrono::seconds end_tolerance{60};
+
+const PolicyMachine* find_machine(const Policy& policy, std::string_view machine_id);
+const PortRule* find_rule(const Policy& policy, std::string_view machine_id, std::uint16_t port);
+
+// One grant for each port asked for, in order, cut to the rule's maximum; serial, request and boot are left to fill
+// in. Or everything that lies outside of the policy (AccessRequestNotSubsetOfPolicy).
+Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess& asked, UtcTime now);
+
+bool still_allows(const Policy& policy, const Grant& grant);
+
+}  // namespace postern::core
