@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line's way to posternd: one HTTP exchange after the other over the Unix socket or a loopback URL.
+// Knows transport and the two error forms (RFC 9457, Azure's), nothing of what is asked.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace postern::cli {
+
+struct Endpoint {
+  std::string socket;  // path of the Unix socket; used if `url` is empty
+  std::string url;     // http://host:port
+  std::string token;   // bearer token, may be empty
+};
+
+struct Answer {
+  unsigned status = 0;
+  nlohmann::json body;  // null if there was none
+};
+
+class GateClient {
+ public:
+  explicit GateClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+
+  // Target as it goes on the wire (see encoded()). Throws Failure: `unreachable` if there is no daemon or no whole
+  // answer within 30 s, and for every status from 400 on with what the daemon said.
+  Answer call(std::string_view method, const std::string& target, const nlohmann::json* body = nullptr) const;
+  nlohmann::json get(const std::string& target) const { return call("GET", target).body; }
+
+  // Over the Unix socket and loopback the daemon cannot see where the caller sits.
+  bool daemon_sees_no_address() const;
+
+ private:
+  Endpoint endpoint_;
+};
+
+// Percent-encodes one path segment or query value.
+std::string encoded(std::string_view text);
+
+}  // namespace postern::cli

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// postern grants, postern revoke: who may come in right now, and shutting it again.
+#include "tools/postern/verbs.hpp"
+
+namespace postern::cli {
+namespace {
+
+using nlohmann::json;
+
+json grants_of(const Desk& desk, const std::string& machine, bool all) {
+  std::string target = "/v1/grants";
+  char separator = '?';
+  if (!machine.empty()) {
+    target += separator + ("machine=" + encoded(machine));
+    separator = '&';
+  }
+  if (all) target += separator + std::string("all=true");
+  return desk.gate.get(target);
+}
+
+std::string last_segment(const std::string& id) { return id.substr(id.rfind('/') + 1); }
+
+std::string state_text(const json& grant) {
+  const std::string state = text_of(grant, "status");
+  const std::string reason = text_of(grant, "statusReason");
+  return state == "Revoked" && !reason.empty() ? "ended: " + reason : state;
+}
+
+}  // namespace
+
+GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
+  CLI::App* verb = app.add_subcommand("grants", "Who may come in now");
+  verb->add_option("--machine", machine_, "Only of this machine");
+  verb->add_flag("--all", all_, "Ended ones too");
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { list(desk); }; });
+
+  verb = app.add_subcommand("revoke", "End grants now. Open sessions live on, unless their rule ends them with the grant");
+  CLI::Option* serials = verb->add_option("SERIAL", serials_, "Numbers that `postern grants` shows");
+  CLI::Option* machine = verb->add_option("--machine", machine_, "All live grants of this machine");
+  serials->excludes(machine);
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { revoke(desk); }; });
+}
+
+void GrantVerbs::list(const Desk& desk) const {
+  const json body = grants_of(desk, machine_, all_);
+  if (desk.out.json()) return desk.out.document(body);
+  std::vector<Row> rows;
+  for (const json& grant : body.value("value", json::array())) {
+    const std::string end = text_of(grant, "endTimeUtc");
+    rows.push_back({text_of(grant, "serial"), last_segment(text_of(grant, "machine")),
+                    text_of(grant, "port") + "/" + text_of(grant, "protocol"), text_of(grant, "sources"),
+                    text_of(grant, "requestor"), local_time(end) + " (" + time_left(end) + ")", state_text(grant),
+                    text_of(grant, "justification")});
+  }
+  desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "ASKED BY", "UNTIL", "STATE", "BECAUSE"}, rows,
+                 all_ ? "There were no grants." : "No live grants.");
+}
+
+void GrantVerbs::revoke(const Desk& desk) const {
+  std::vector<std::string> serials = serials_;
+  if (serials.empty() && machine_.empty()) throw Failure(Exit::usage, "say which: SERIAL… or --machine NAME");
+  if (!machine_.empty())
+    for (const json& grant : grants_of(desk, machine_, false).value("value", json::array()))
+      serials.push_back(text_of(grant, "serial"));
+  json revoked = json::array();
+  for (const std::string& serial : serials) {
+    if (serial.empty() || serial.find_first_not_of("0123456789") != std::string::npos)
+      throw Failure(Exit::usage, "\"" + serial + "\" is no grant's number; `postern grants` shows them");
+  }
+  for (const std::string& serial : serials) {
+    const Answer answer = desk.gate.call("POST", "/v1/grants/" + serial + "/revoke");
+    revoked.push_back(answer.body);
+    desk.out.line("Grant " + serial + " is over.");
+  }
+  if (serials.empty()) desk.out.line("No live grants of " + machine_ + ".");
+  if (desk.out.json()) desk.out.document({{"value", revoked}});
+}
+
+}  // namespace postern::cli

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// postern: the command line. A client of the API and nothing more; it needs no rights of its own.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+#include "tools/postern/verbs.hpp"
+
+namespace postern::cli {
+namespace {
+
+struct Globals {
+  std::string socket, url, token_file;
+  bool json = false;
+};
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+// An option beats the environment; of the environment the URL beats the socket.
+Endpoint endpoint_of(const Globals& globals) {
+  Endpoint endpoint{globals.socket, globals.url, environment("POSTERN_TOKEN")};
+  if (endpoint.socket.empty() && endpoint.url.empty()) {
+    endpoint.url = environment("POSTERN_URL");
+    endpoint.socket = environment("POSTERN_SOCKET");
+  }
+  if (endpoint.socket.empty()) endpoint.socket = "/run/postern/gate/api.sock";
+  if (!globals.token_file.empty()) {
+    std::ifstream file(globals.token_file);
+    if (!(file >> endpoint.token)) throw Failure(Exit::usage, "cannot read a token from " + globals.token_file);
+  }
+  return endpoint;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("postern: ask a just-in-time packet gate to let you in, and run it.\n"
+               "An engineer types: postern request vm1 --port 22 --for 1h");
+  Globals globals;
+  Verb chosen;
+  app.fallthrough();
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "postern " POSTERN_VERSION);
+  app.add_flag("--json", globals.json, "The daemon's answer as JSON, for programs");
+  CLI::Option* socket = app.add_option("--socket", globals.socket, "Unix socket of posternd (POSTERN_SOCKET; /run/postern/gate/api.sock)");
+  CLI::Option* url = app.add_option("--url", globals.url, "posternd by HTTP on loopback, as http://127.0.0.1:7822 (POSTERN_URL)");
+  app.add_option("--token-file", globals.token_file, "File with the bearer token (or POSTERN_TOKEN holds it)");
+  socket->excludes(url);
+  app.footer(exit_codes_help);
+
+  RequestVerb request(app, chosen);
+  GrantVerbs grants(app, chosen);
+  StatusVerb status(app, chosen);
+  MachineVerbs machine(app, chosen);
+  PolicyVerbs policy(app, chosen);
+  TokenVerbs token(app, chosen);
+  AuditVerbs audit(app, chosen);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::cerr << "postern: " << error.what() << "\n  → postern --help, or --help after a verb, shows what there is\n";
+    return static_cast<int>(Exit::usage);
+  }
+  try {
+    const bool colours = ::isatty(STDOUT_FILENO) == 1 && environment("NO_COLOR").empty();
+    chosen(Desk{GateClient(endpoint_of(globals)), Printer(globals.json, colours)});
+    return static_cast<int>(Exit::ok);
+  } catch (const Failure& failure) {
+    print_failure(failure, globals.json);
+    return static_cast<int>(failure.exit);
+  }
+}
+
+}  // namespace
+}  // namespace postern::cli
+
+int main(int argc, char** argv) try {
+  return postern::cli::run(argc, argv);
+} catch (const std::exception& error) {
+  std::cerr << "postern: " << error.what() << '\n';
+  return static_cast<int>(postern::cli::Exit::gate_failed);
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// postern request: the one thing an engineer types. Fills in where he comes from when the daemon cannot see it, and
+// says what to do next.
+#include <cstdlib>
+
+#include "tools/postern/verbs.hpp"
+#include "tools/postern/words.hpp"
+
+namespace postern::cli {
+namespace {
+
+using nlohmann::json;
+
+// The client's address of the SSH session this runs in; empty if there is none or it has a zone (no one else's scope).
+std::string ssh_client() {
+  const char* connection = std::getenv("SSH_CONNECTION");
+  if (connection == nullptr) return {};
+  const std::string text = connection;
+  const std::string address = text.substr(0, text.find(' '));
+  return address.find('%') == std::string::npos ? address : std::string();
+}
+
+// What the outside sees of a machine's port: a forward if one is declared, else its first address.
+struct Reachable {
+  std::string address, port;
+};
+
+Reachable reachable(const json& machine, const std::string& port) {
+  for (const json& forward : machine.value("forwards", json::array()))
+    if (text_of(forward, "machinePort") == port) return {text_of(forward, "address"), text_of(forward, "port")};
+  const json addresses = machine.value("addresses", json::array());
+  const std::string address = addresses.empty() ? std::string() : addresses[0].get<std::string>();
+  return {address.find('/') == std::string::npos ? address : text_of(machine, "name"), port};
+}
+
+std::string next_step(const json& machine, const std::string& port) {
+  const Reachable at = reachable(machine, port);
+  const bool v6 = at.address.find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + at.address + "]" : at.address;
+  if (port == "22") return "ssh " + (at.port == "22" ? std::string() : "-p " + at.port + " ") + at.address;
+  if (port == "3389") return "xfreerdp /v:" + host + ":" + at.port;
+  return "connect to " + host + " port " + at.port;
+}
+
+std::string source_text(const json& port) {
+  for (const char* name : {"sources", "allowedSourceAddressPrefixes", "allowedSourceAddressPrefix"})
+    if (std::string text = text_of(port, name); !text.empty()) return text;
+  return {};
+}
+
+std::string machine_name(const json& machine) {
+  const std::string id = text_of(machine, "id");
+  const std::string name = text_of(machine, "machine");
+  return name.empty() || name.starts_with('/') ? id.substr(id.rfind('/') + 1) : name;
+}
+
+std::string end_of(const json& port) { return text_of(port, "endTimeUtc"); }
+
+void print_request(const Desk& desk, const json& answer) {
+  std::vector<Row> rows;
+  std::vector<std::string> steps;
+  for (const json& machine : answer.value("machines", json::array())) {
+    const std::string name = machine_name(machine);
+    const json registered = desk.gate.get("/v1/machines/" + encoded(name));
+    for (const json& port : machine.value("ports", json::array())) {
+      const std::string end = end_of(port);
+      rows.push_back({text_of(port, "serial"), name, text_of(port, "number"), source_text(port),
+                      local_time(end) + " (" + time_left(end) + ")"});
+      steps.push_back(next_step(registered, text_of(port, "number")));
+    }
+  }
+  desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "UNTIL"}, rows, "Nothing was granted.");
+  for (const std::string& step : steps) desk.out.line("→ " + step);
+}
+
+}  // namespace
+
+RequestVerb::RequestVerb(CLI::App& app, Verb& chosen) {
+  CLI::App* verb = app.add_subcommand("request", "Ask for ports of machines: postern request vm1 --port 22 --for 1h");
+  verb->add_option("MACHINE", machines_, "Machines, by name or id")->required();
+  verb->add_option("--port", ports_, "Port; repeat for more")->required();
+  CLI::Option* duration = verb->add_option("--for", duration_, "How long: 90m, 1h30m, PT1H");
+  CLI::Option* until = verb->add_option("--until", until_, "Until when, UTC unless it has a zone: 2030-01-02T03:04:05+01:00");
+  duration->excludes(until);
+  verb->add_option("--from", sources_, "Address or block you will come from; repeat for more. Left out: your own address as\n"
+                                       "the gate sees it; over the Unix socket that of your SSH session");
+  verb->add_option("--because", because_, "Justification, for the audit");
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { run(desk); }; });
+}
+
+void RequestVerb::run(const Desk& desk) const {
+  if (duration_.empty() && until_.empty()) throw Failure(Exit::usage, "say how long: --for 1h, or --until 2030-01-02T03:04:05Z");
+  std::vector<std::string> sources = sources_;
+  if (sources.empty() && desk.gate.daemon_sees_no_address()) {
+    if (const std::string client = ssh_client(); !client.empty()) {
+      sources.push_back(client);
+      desk.out.note("Source " + client + ": your SSH session's client (SSH_CONNECTION). --from names another.");
+    }
+  }
+  json ports = json::array();
+  for (const std::string& word : ports_) {
+    json port = {{"number", port_word(word, "*").number}};
+    if (duration_.empty()) port["endTimeUtc"] = until_;
+    else port["duration"] = iso_duration(duration_);
+    if (!sources.empty()) port["sources"] = sources;
+    ports.push_back(port);
+  }
+  json machines = json::array();
+  for (const std::string& name : machines_) machines.push_back({{name.starts_with('/') ? "id" : "machine", name}, {"ports", ports}});
+  json body = {{"machines", machines}};
+  if (!because_.empty()) body["justification"] = because_;
+
+  try {
+    const Answer answer = desk.gate.call("POST", "/v1/requests", &body);
+    if (desk.out.json()) return desk.out.document(answer.body);
+    print_request(desk, answer.body);
+  } catch (Failure& failure) {
+    if (sources.empty() && failure.exit == Exit::refused && desk.gate.daemon_sees_no_address())
+      failure.hint = "the gate cannot see where you come from over this connection: name it with --from ADDRESS";
+    throw;
+  }
+}
+
+}  // namespace postern::cli

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// postern status: is the gate in place, and what did it do.
+#include "tools/postern/verbs.hpp"
+
+namespace postern::cli {
+namespace {
+
+using nlohmann::json;
+
+void print_counts(const Printer& out, const json& counts) {
+  std::vector<Row> rows;
+  for (const json& count : counts)
+    if (text_of(count, "packets") != "0")
+      rows.push_back({text_of(count, "name"), text_of(count, "verdict"), text_of(count, "packets"), text_of(count, "bytes")});
+  out.table({"REASON", "VERDICT", "PACKETS", "BYTES"}, rows, "No packets were judged yet.");
+}
+
+void print_status(const Desk& desk) {
+  const json status = desk.gate.get("/v1/status");
+  if (desk.out.json()) return desk.out.document(status);
+  desk.out.line("instance    " + text_of(status, "instance") + " (ABI " + text_of(status, "abi") + ")");
+  desk.out.line("ready       " + text_of(status, "ready") +
+                (text_of(status, "reason").empty() ? "" : ": " + text_of(status, "reason")));
+  const std::string interfaces = text_of(status, "interfaces");
+  desk.out.line("interfaces  " + (interfaces.empty() ? "none: nothing is attached, nothing is guarded" : interfaces));
+  if (const std::string until = text_of(status, "unconfirmedUntil"); !until.empty())
+    desk.out.line("NOT CONFIRMED: the gate opens at " + local_time(until) + " unless you run postern-loader confirm");
+  desk.out.line("");
+  print_counts(desk.out, status.value("reasons", json::array()));
+}
+
+}  // namespace
+
+StatusVerb::StatusVerb(CLI::App& app, Verb& chosen) {
+  CLI::App* verb = app.add_subcommand("status", "Whether the gate is in place, and why packets passed or dropped");
+  verb->callback([&chosen] { chosen = print_status; });
+}
+
+}  // namespace postern::cli

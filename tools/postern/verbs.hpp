@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs, one class for each group: the constructor declares subcommands and options, parsing chooses one, main()
+// runs it. Objects must outlive the parse: CLI11 writes into their members.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/postern/gate_client.hpp"
+#include "tools/postern/printer.hpp"
+
+namespace postern::cli {
+
+struct Desk {
+  GateClient gate;
+  Printer out;
+};
+
+using Verb = std::function<void(const Desk&)>;
+
+class MachineVerbs {
+ public:
+  MachineVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void add(const Desk& desk) const;
+  void list(const Desk& desk) const;
+  void show(const Desk& desk) const;
+  void remove(const Desk& desk) const;
+  std::string name_, id_, os_;
+  std::vector<std::string> addresses_, forwards_;
+};
+
+class PolicyVerbs {
+ public:
+  PolicyVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void apply(const Desk& desk) const;
+  void enable(const Desk& desk) const;
+  void get(const Desk& desk) const;
+  void list(const Desk& desk) const;
+  void remove(const Desk& desk) const;
+  std::string file_, name_, policy_, longest_ = "3h";
+  std::vector<std::string> ports_, sources_;
+};
+
+class RequestVerb {
+ public:
+  RequestVerb(CLI::App& app, Verb& chosen);
+
+ private:
+  void run(const Desk& desk) const;
+  std::vector<std::string> machines_, ports_, sources_;
+  std::string duration_, until_, because_;
+};
+
+class GrantVerbs {
+ public:
+  GrantVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void list(const Desk& desk) const;
+  void revoke(const Desk& desk) const;
+  std::string machine_;
+  std::vector<std::string> serials_;
+  bool all_ = false;
+};
+
+class StatusVerb {
+ public:
+  StatusVerb(CLI::App& app, Verb& chosen);
+};
+
+class TokenVerbs {
+ public:
+  TokenVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void create(const Desk& desk) const;
+  void list(const Desk& desk) const;
+  void revoke(const Desk& desk) const;
+  std::string principal_, role_ = "requester", scope_, duration_, id_;
+};
+
+class AuditVerbs {
+ public:
+  AuditVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void list(const Desk& desk) const;
+  void verify(const Desk& desk) const;
+  std::string machine_, principal_, operation_, from_, to_;
+  unsigned limit_ = 50;
+};
+
+}  // namespace postern::cli
