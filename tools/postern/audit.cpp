@@ -39,9 +39,9 @@ void AuditVerbs::list(const Desk& desk) const {
   const json body = desk.gate.get(target);
   if (desk.out.json()) return desk.out.document(body);
   std::vector<Row> rows;
-  for (const json& record : body.value("value", json::array())) {
+  for (const json& record : body.value("records", json::array())) {
     const std::string code = text_of(record, "code");
-    rows.push_back({text_of(record, "sequence"), local_time(text_of(record, "time")), text_of(record, "operation"),
+    rows.push_back({text_of(record, "sequence"), local_time(text_of(record, "timeUtc")), text_of(record, "operation"),
                     text_of(record, "outcome") + (code.empty() ? "" : " " + code), text_of(record, "principal"),
                     last_segment(text_of(record, "machine")), text_of(record, "grants"), text_of(record, "detail")});
   }
@@ -51,7 +51,7 @@ void AuditVerbs::list(const Desk& desk) const {
 void AuditVerbs::verify(const Desk& desk) const {
   const json body = desk.gate.get("/v1/audit/verify");
   if (desk.out.json()) return desk.out.document(body);
-  desk.out.line("The audit is whole: " + text_of(body, "records") + " records, each chained to the one before.");
+  desk.out.line("The audit is whole: " + text_of(body, "verified") + " records, each chained to the one before.");
 }
 
 }  // namespace postern::cli

@@ -18,12 +18,10 @@ json grants_of(const Desk& desk, const std::string& machine, bool all) {
   return desk.gate.get(target);
 }
 
-std::string last_segment(const std::string& id) { return id.substr(id.rfind('/') + 1); }
-
 std::string state_text(const json& grant) {
-  const std::string state = text_of(grant, "status");
-  const std::string reason = text_of(grant, "statusReason");
-  return state == "Revoked" && !reason.empty() ? "ended: " + reason : state;
+  const std::string reason = text_of(grant, "endReason");
+  const std::string who = text_of(grant, "endedBy");
+  return text_of(grant, "state") + (reason.empty() ? "" : ": " + reason) + (who.empty() ? "" : " by " + who);
 }
 
 }  // namespace
@@ -45,9 +43,9 @@ void GrantVerbs::list(const Desk& desk) const {
   const json body = grants_of(desk, machine_, all_);
   if (desk.out.json()) return desk.out.document(body);
   std::vector<Row> rows;
-  for (const json& grant : body.value("value", json::array())) {
+  for (const json& grant : body.value("grants", json::array())) {
     const std::string end = text_of(grant, "endTimeUtc");
-    rows.push_back({text_of(grant, "serial"), last_segment(text_of(grant, "machine")),
+    rows.push_back({text_of(grant, "serial"), text_of(grant, "machineName"),
                     text_of(grant, "port") + "/" + text_of(grant, "protocol"), text_of(grant, "sources"),
                     text_of(grant, "requestor"), local_time(end) + " (" + time_left(end) + ")", state_text(grant),
                     text_of(grant, "justification")});
@@ -60,7 +58,7 @@ void GrantVerbs::revoke(const Desk& desk) const {
   std::vector<std::string> serials = serials_;
   if (serials.empty() && machine_.empty()) throw Failure(Exit::usage, "say which: SERIAL… or --machine NAME");
   if (!machine_.empty())
-    for (const json& grant : grants_of(desk, machine_, false).value("value", json::array()))
+    for (const json& grant : grants_of(desk, machine_, false).value("grants", json::array()))
       serials.push_back(text_of(grant, "serial"));
   json revoked = json::array();
   for (const std::string& serial : serials) {
@@ -73,7 +71,7 @@ void GrantVerbs::revoke(const Desk& desk) const {
     desk.out.line("Grant " + serial + " is over.");
   }
   if (serials.empty()) desk.out.line("No live grants of " + machine_ + ".");
-  if (desk.out.json()) desk.out.document({{"value", revoked}});
+  if (desk.out.json()) desk.out.document({{"grants", revoked}});
 }
 
 }  // namespace postern::cli

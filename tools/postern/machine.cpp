@@ -28,6 +28,7 @@ std::string forwards_text(const json& machine) {
 std::string state_text(const json& machine) {
   const std::string state = text_of(machine, "state");
   const std::string reason = text_of(machine, "reason");
+  if (state == "notConfigured") return "not guarded by any policy";
   return reason.empty() ? state : state + ": " + reason;
 }
 
@@ -57,7 +58,7 @@ MachineVerbs::MachineVerbs(CLI::App& app, Verb& chosen) {
 }
 
 void MachineVerbs::add(const Desk& desk) const {
-  json body = {{"name", name_}, {"addresses", addresses_}};
+  json body = {{"addresses", addresses_}};
   if (!id_.empty()) body["id"] = id_;
   if (!os_.empty()) body["os"] = os_;
   json forwards = json::array();
@@ -80,7 +81,7 @@ void MachineVerbs::list(const Desk& desk) const {
   const json body = desk.gate.get("/v1/machines");
   if (desk.out.json()) return desk.out.document(body);
   std::vector<Row> rows;
-  for (const json& machine : body.value("value", json::array()))
+  for (const json& machine : body.value("machines", json::array()))
     rows.push_back({text_of(machine, "name"), text_of(machine, "addresses"), ports_text(machine), state_text(machine)});
   desk.out.table({"MACHINE", "ADDRESSES", "GUARDED PORTS", "STATE"}, rows,
                  "No machines. Register one with: postern machine add NAME --address ADDRESS");
@@ -102,7 +103,7 @@ void MachineVerbs::show(const Desk& desk) const {
 void MachineVerbs::remove(const Desk& desk) const {
   const Answer answer = desk.gate.call("DELETE", target_of(name_));
   if (desk.out.json()) return desk.out.document(answer.body);
-  desk.out.line("Machine " + name_ + (answer.status == 204 ? " was not registered." : " is forgotten."));
+  desk.out.line("Machine " + name_ + " is forgotten.");
 }
 
 }  // namespace postern::cli

@@ -144,7 +144,7 @@ void PolicyVerbs::enable(const Desk& desk) const {
   PolicyPlace place = home_of(desk.gate);
   place.name = policy_.empty() ? name_ : policy_;
   json policy = {{"kind", "Basic"}, {"properties", {{"virtualMachines", json::array()}}}};
-  for (const json& each : desk.gate.get("/v1/policies").value("value", json::array())) {
+  for (const json& each : desk.gate.get("/v1/policies").value("policies", json::array())) {
     const PolicyPlace there = place_from_id(text_of(each, "id"));
     if (there.target() == place.target()) policy = each;
   }
@@ -184,7 +184,7 @@ void PolicyVerbs::get(const Desk& desk) const {
 void PolicyVerbs::list(const Desk& desk) const {
   const json body = desk.gate.get("/v1/policies");
   if (desk.out.json()) return desk.out.document(body);
-  print_policies(desk.out, body.value("value", json::array()));
+  print_policies(desk.out, body.value("policies", json::array()));
 }
 
 void PolicyVerbs::remove(const Desk& desk) const {

@@ -38,14 +38,15 @@ PolicyPlace place_from_id(const std::string& id) {
 
 PolicyPlace home_of(const GateClient& gate) {
   const nlohmann::json status = gate.get("/v1/status");
-  return {text_of(status, "subscription"), text_of(status, "resourceGroup"), text_of(status, "location"), ""};
+  return {status.value("subscription", "00000000-0000-0000-0000-000000000000"), status.value("resourceGroup", "default"),
+          status.value("location", "local"), ""};
 }
 
 PolicyPlace find_policy(const GateClient& gate, const std::string& name_or_id) {
   if (name_or_id.starts_with('/')) return place_from_id(name_or_id);
   std::vector<PolicyPlace> found;
   const PolicyPlace home = home_of(gate);
-  for (const nlohmann::json& policy : gate.get("/v1/policies").value("value", nlohmann::json::array())) {
+  for (const nlohmann::json& policy : gate.get("/v1/policies").value("policies", nlohmann::json::array())) {
     if (folded(text_of(policy, "name")) != folded(name_or_id)) continue;
     const PolicyPlace place = place_from_id(text_of(policy, "id"));
     const bool at_home = folded(place.subscription) == folded(home.subscription) &&

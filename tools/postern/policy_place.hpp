@@ -13,7 +13,7 @@ struct PolicyPlace {
   std::string target() const;  // with api-version, ready to be called
 };
 
-// What the daemon says its own subscription, group and location are; `name` stays empty.
+// Subscription, group and location the daemon is configured with, which new policies get; `name` stays empty.
 PolicyPlace home_of(const GateClient& gate);
 
 // A policy by name (at home, else the only one of that name) or by its whole resource id. Throws Failure.

@@ -42,32 +42,16 @@ std::string next_step(const json& machine, const std::string& port) {
   return "connect to " + host + " port " + at.port;
 }
 
-std::string source_text(const json& port) {
-  for (const char* name : {"sources", "allowedSourceAddressPrefixes", "allowedSourceAddressPrefix"})
-    if (std::string text = text_of(port, name); !text.empty()) return text;
-  return {};
-}
-
-std::string machine_name(const json& machine) {
-  const std::string id = text_of(machine, "id");
-  const std::string name = text_of(machine, "machine");
-  return name.empty() || name.starts_with('/') ? id.substr(id.rfind('/') + 1) : name;
-}
-
-std::string end_of(const json& port) { return text_of(port, "endTimeUtc"); }
-
 void print_request(const Desk& desk, const json& answer) {
   std::vector<Row> rows;
   std::vector<std::string> steps;
-  for (const json& machine : answer.value("machines", json::array())) {
-    const std::string name = machine_name(machine);
-    const json registered = desk.gate.get("/v1/machines/" + encoded(name));
-    for (const json& port : machine.value("ports", json::array())) {
-      const std::string end = end_of(port);
-      rows.push_back({text_of(port, "serial"), name, text_of(port, "number"), source_text(port),
-                      local_time(end) + " (" + time_left(end) + ")"});
-      steps.push_back(next_step(registered, text_of(port, "number")));
-    }
+  for (const json& grant : answer.value("grants", json::array())) {
+    const std::string name = text_of(grant, "machineName");
+    const std::string port = text_of(grant, "port");
+    const std::string end = text_of(grant, "endTimeUtc");
+    rows.push_back({text_of(grant, "serial"), name, port, text_of(grant, "sources"),
+                    local_time(end) + " (" + time_left(end) + ")"});
+    steps.push_back(next_step(desk.gate.get("/v1/machines/" + encoded(name)), port));
   }
   desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "UNTIL"}, rows, "Nothing was granted.");
   for (const std::string& step : steps) desk.out.line("→ " + step);
@@ -106,7 +90,7 @@ void RequestVerb::run(const Desk& desk) const {
     ports.push_back(port);
   }
   json machines = json::array();
-  for (const std::string& name : machines_) machines.push_back({{name.starts_with('/') ? "id" : "machine", name}, {"ports", ports}});
+  for (const std::string& name : machines_) machines.push_back({{"machine", name}, {"ports", ports}});
   json body = {{"machines", machines}};
   if (!because_.empty()) body["justification"] = because_;
 

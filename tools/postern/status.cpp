@@ -19,12 +19,12 @@ void print_status(const Desk& desk) {
   const json status = desk.gate.get("/v1/status");
   if (desk.out.json()) return desk.out.document(status);
   desk.out.line("instance    " + text_of(status, "instance") + " (ABI " + text_of(status, "abi") + ")");
-  desk.out.line("ready       " + text_of(status, "ready") +
-                (text_of(status, "reason").empty() ? "" : ": " + text_of(status, "reason")));
+  const std::string trouble = text_of(status, "notReady");
+  desk.out.line("ready       " + text_of(status, "ready") + (trouble.empty() ? "" : ": " + trouble));
   const std::string interfaces = text_of(status, "interfaces");
   desk.out.line("interfaces  " + (interfaces.empty() ? "none: nothing is attached, nothing is guarded" : interfaces));
-  if (const std::string until = text_of(status, "unconfirmedUntil"); !until.empty())
-    desk.out.line("NOT CONFIRMED: the gate opens at " + local_time(until) + " unless you run postern-loader confirm");
+  if (text_of(status, "unconfirmed") == "yes")
+    desk.out.line("NOT CONFIRMED: the gate undoes itself soon; `postern-loader confirm` keeps it");
   desk.out.line("");
   print_counts(desk.out, status.value("reasons", json::array()));
 }

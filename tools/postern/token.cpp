@@ -9,7 +9,6 @@ namespace {
 using nlohmann::json;
 
 std::string roles_of(const json& token) {
-  if (const std::string role = text_of(token, "role"); !role.empty()) return role + " on " + text_of(token, "scope");
   std::string text;
   for (const json& each : token.value("assignments", json::array()))
     text += (text.empty() ? "" : ", ") + text_of(each, "role") + " on " + text_of(each, "scope");
@@ -50,9 +49,9 @@ void TokenVerbs::list(const Desk& desk) const {
   const json body = desk.gate.get("/v1/tokens");
   if (desk.out.json()) return desk.out.document(body);
   std::vector<Row> rows;
-  for (const json& token : body.value("value", json::array())) {
-    const std::string expires = text_of(token, "expires");
-    rows.push_back({text_of(token, "id"), text_of(token, "principal"), roles_of(token), local_time(text_of(token, "created")),
+  for (const json& token : body.value("tokens", json::array())) {
+    const std::string expires = text_of(token, "expiresUtc");
+    rows.push_back({text_of(token, "id"), text_of(token, "principal"), roles_of(token), local_time(text_of(token, "createdUtc")),
                     expires.empty() ? "never" : local_time(expires)});
   }
   desk.out.table({"TOKEN", "WHO", "MAY", "MADE", "ENDS"}, rows, "No tokens.");
@@ -61,7 +60,7 @@ void TokenVerbs::list(const Desk& desk) const {
 void TokenVerbs::revoke(const Desk& desk) const {
   const Answer answer = desk.gate.call("DELETE", "/v1/tokens/" + encoded(id_));
   if (desk.out.json()) return desk.out.document(answer.body);
-  desk.out.line("Token " + id_ + (answer.status == 204 ? " was not there." : " is worthless now."));
+  desk.out.line("Token " + id_ + " is worthless now.");
 }
 
 }  // namespace postern::cli

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+# The lab, to be sourced by bash scripts (tools/quickstart and the e2e tests): three network namespaces
+#
+#     client (198.51.100.10, 2001:db8:1::10) ── gateway, forwards ── machine (192.0.2.10, 2001:db8:2::10, real sshd)
+#
+# with loader and daemon in the gateway. Everything is named after the lab, so that labs live side by side and an
+# interrupted one is cleared away by the next of its name. Needs root. Nothing leaves the namespaces, and only
+# processes inside of them are ever ended.
+
+LAB_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+POSTERN_BUILD=${POSTERN_BUILD:-$LAB_SOURCE/build/ci}
+LAB_UID=64321 # the daemon's user and group: a number nobody has, so that no account is needed
+
+CLIENT=198.51.100.10 CLIENT_TWO=198.51.100.11 CLIENT_V6=2001:db8:1::10
+MACHINE=192.0.2.10 MACHINE_V6=2001:db8:2::10
+
+lab_fail() {
+	echo "lab: $*" >&2
+	exit 1
+}
+
+# lab_begin NAME: clears what an interrupted run left, builds the namespaces, cleans up at exit, also on Ctrl-C.
+lab_begin() {
+	LAB=$1
+	local hash
+	hash=$(printf %s "$LAB" | cksum | cut -d' ' -f1)
+	NS_CLIENT=postern-$hash-client NS_GATEWAY=postern-$hash-gateway NS_MACHINE=postern-$hash-machine
+	LAB_DIR=/tmp/postern-lab-$LAB
+	LAB_RUN=$LAB_DIR/run LAB_SOCKET=$LAB_RUN/lab/api.sock LAB_STATE=$LAB_DIR/state/postern.db
+	[ "$(id -u)" = 0 ] || lab_fail "needs root (network namespaces, BPF)"
+	lab_end
+	trap 'lab_status=$?; trap - EXIT; lab_end; exit $lab_status' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	mkdir -p "$LAB_DIR/state" "$LAB_DIR/daemon"
+	chmod 755 "$LAB_DIR"
+	chown "$LAB_UID:$LAB_UID" "$LAB_DIR/state" "$LAB_DIR/daemon"
+	lab_network
+}
+
+# lab_end: ends our processes, takes everything down. Safe to call when there is nothing.
+lab_end() {
+	local ns pid mount waited
+	exec 8>&- 9>&- # a session's pipes, if one was opened
+	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do
+		for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -TERM "$pid" 2>/dev/null; done
+	done
+	for waited in 1 2 3 4 5 6 7 8 9 10; do
+		[ -z "$(lab_pids)" ] && break
+		sleep 0.1
+	done
+	for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null; done
+	if [ -d "$LAB_RUN" ] && [ -x "$POSTERN_BUILD/loader/postern-loader" ] && [ -e "/run/netns/$NS_GATEWAY" ]; then
+		in_gateway "$POSTERN_BUILD/loader/postern-loader" detach --instance lab --run-dir "$LAB_RUN" >/dev/null 2>&1
+	fi
+	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do
+		[ -e "/run/netns/$ns" ] && ip netns delete "$ns"
+	done
+	for mount in $(awk -v dir="$LAB_DIR/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r); do umount -l "$mount"; done
+	rm -rf "$LAB_DIR"
+	return 0
+}
+
+lab_pids() {
+	local ns
+	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do ip netns pids "$ns" 2>/dev/null; done
+}
+
+in_client() { nsenter --net="/run/netns/$NS_CLIENT" "$@"; }
+in_gateway() { nsenter --net="/run/netns/$NS_GATEWAY" "$@"; }
+in_machine() { nsenter --net="/run/netns/$NS_MACHINE" "$@"; }
+
+lab_network() {
+	local ns
+	for ns in "$NS_CLIENT" "$NS_GATEWAY" "$NS_MACHINE"; do
+		ip netns add "$ns" || lab_fail "cannot make the network namespace $ns"
+		ip -n "$ns" link set lo up
+		# Addresses are usable at once, instead of after a second of duplicate detection.
+		nsenter --net="/run/netns/$ns" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+	done
+	ip -n "$NS_GATEWAY" link add outside type veth peer name eth0 netns "$NS_CLIENT"
+	ip -n "$NS_GATEWAY" link add inside type veth peer name eth0 netns "$NS_MACHINE"
+	lab_addresses "$NS_CLIENT" eth0 $CLIENT/24 $CLIENT_TWO/24 $CLIENT_V6/64
+	lab_addresses "$NS_GATEWAY" outside 198.51.100.1/24 2001:db8:1::1/64
+	lab_addresses "$NS_GATEWAY" inside 192.0.2.1/24 2001:db8:2::1/64
+	lab_addresses "$NS_MACHINE" eth0 $MACHINE/24 $MACHINE_V6/64
+	for ns in "$NS_CLIENT:198.51.100.1:2001:db8:1::1" "$NS_MACHINE:192.0.2.1:2001:db8:2::1"; do
+		ip -n "${ns%%:*}" route add default via "$(cut -d: -f2 <<<"$ns")"
+		ip -n "${ns%%:*}" route add default via "$(cut -d: -f3- <<<"$ns")"
+	done
+	in_gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	in_client ping -c1 -W2 $MACHINE >/dev/null && in_client ping -c1 -W2 $MACHINE_V6 >/dev/null ||
+		lab_fail "the client does not reach the machine"
+}
+
+lab_addresses() { # namespace, interface, addresses
+	local ns=$1 interface=$2 address
+	shift 2
+	for address; do ip -n "$ns" address add "$address" dev "$interface"; done
+	ip -n "$ns" link set "$interface" up
+}
+
+# wait_for SECONDS COMMAND…: until it succeeds; the status of the last try.
+wait_for() {
+	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	shift
+	until "$@"; do
+		[ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
+		sleep 0.05
+	done
+}
+
+# ---- the machine's sshd, and the client's ssh ----------------------------------------------------------------------
+
+lab_sshd() {
+	local dir=$LAB_DIR/sshd
+	mkdir -p "$dir" /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -C "$LAB" -f "$dir/host_key"
+	ssh-keygen -q -t ed25519 -N '' -C "$LAB" -f "$dir/user_key"
+	cp "$dir/user_key.pub" "$dir/authorized_keys"
+	cat >"$dir/config" <<-EOF
+		Port 22
+		HostKey $dir/host_key
+		AuthorizedKeysFile $dir/authorized_keys
+		PidFile none
+		UsePAM no
+		StrictModes no
+		PasswordAuthentication no
+		KbdInteractiveAuthentication no
+		PermitRootLogin prohibit-password
+		UseDNS no
+		PrintMotd no
+		PrintLastLog no
+	EOF
+	in_machine /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" &
+	SSHD_PID=$!
+	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
+}
+
+# lab_ssh [-6] [-b SOURCE] COMMAND…: one new connection as root; fails after 2 s without an answer.
+lab_ssh() {
+	local host=$MACHINE bind=()
+	while :; do
+		case $1 in
+		-6) host=$MACHINE_V6 && shift ;;
+		-b) bind=(-b "$2") && shift 2 ;;
+		*) break ;;
+		esac
+	done
+	in_client ssh -F none -i "$LAB_DIR/sshd/user_key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=2 \
+		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "${bind[@]}" "root@$host" "$@"
+}
+
+# A session that stays open (`cat` on the machine): fd 8 writes to it, what comes back lands in a file.
+session_open() { # options of lab_ssh
+	SESSION_OUT=$LAB_DIR/session.out
+	rm -f "$LAB_DIR/session.in" "$SESSION_OUT"
+	mkfifo "$LAB_DIR/session.in"
+	lab_ssh "$@" cat <"$LAB_DIR/session.in" >>"$SESSION_OUT" 2>"$LAB_DIR/session.err" 9>&- &
+	SESSION_PID=$!
+	exec 8>"$LAB_DIR/session.in"
+	session_moves first
+}
+
+# session_moves WORD: bytes go there and back through the open session.
+session_moves() {
+	local line
+	line="$1-$RANDOM$RANDOM"
+	echo "$line" >&8 && wait_for 5 grep -qx "$line" "$SESSION_OUT"
+}
+
+# As before, with a megabyte of random bytes, compared whole.
+session_moves_much() {
+	local sum
+	head -c 750000 /dev/urandom | base64 -w0 >"$LAB_DIR/much"
+	echo >>"$LAB_DIR/much"
+	: >"$SESSION_OUT"
+	cat "$LAB_DIR/much" >&8
+	sum=$(cksum <"$LAB_DIR/much")
+	wait_for 15 sh -c "[ \"\$(cksum <'$SESSION_OUT')\" = '$sum' ]"
+}
+
+session_close() {
+	exec 8>&-
+	wait "$SESSION_PID"
+}
+
+# ---- the gate ------------------------------------------------------------------------------------------------------
+
+# gate_attach [options of the loader]
+gate_attach() {
+	in_gateway "$POSTERN_BUILD/loader/postern-loader" attach --interface outside --instance lab --run-dir "$LAB_RUN" \
+		--group $LAB_UID "$@"
+}
+
+gate_loader() { # verb, options
+	local verb=$1
+	shift
+	in_gateway "$POSTERN_BUILD/loader/postern-loader" "$verb" --instance lab --run-dir "$LAB_RUN" "$@"
+}
+
+daemon_config() { # further members, as JSON text beginning with a comma
+	cat >"$LAB_DIR/posternd.json" <<-EOF
+		{ "instance": "lab", "run_dir": "$LAB_RUN", "state": "$LAB_STATE", "socket": "$LAB_SOCKET",
+		  "listen": "127.0.0.1:7822", "log_level": "info"$1 }
+	EOF
+}
+
+# As its own user without any capability, in the gateway.
+daemon_start() {
+	[ -e "$LAB_DIR/posternd.json" ] || daemon_config
+	in_gateway setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
+		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 8>&- 9>&- &
+	DAEMON_PID=$!
+	wait_for 20 daemon_ready_or_gone && kill -0 $DAEMON_PID 2>/dev/null ||
+		lab_fail "posternd did not start: $(tail -n 5 "$LAB_DIR/daemon/log")"
+}
+
+daemon_ready_or_gone() { grep -q '^posternd: ready' "$LAB_DIR/daemon/log" || ! kill -0 $DAEMON_PID 2>/dev/null; }
+
+daemon_kill() { # -9 as a crash, -15 as a stop
+	kill "$1" "$DAEMON_PID"
+	wait "$DAEMON_PID" 2>/dev/null
+	return 0
+}
+
+postern() { env -u SSH_CONNECTION POSTERN_SOCKET="$LAB_SOCKET" "$POSTERN_BUILD/tools/postern/postern" "$@"; }
+
+# count REASON: packets the gate counted for it.
+count() { postern status --json | jq -r --arg name "$1" '[.reasons[] | select(.name == $name) | .packets] | add // 0'; }
