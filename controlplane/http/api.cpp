@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/http/api.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+
+#include <array>
+#include <chrono>
+
+#include "controlplane/http/host_guard.hpp"
+#include "controlplane/http/json_body.hpp"
+#include "controlplane/http/problem.hpp"
+#include "controlplane/http/routes.hpp"
+#include "controlplane/http/target.hpp"
+
+namespace postern::http {
+
+struct Api::Told {
+  std::string id, client_id, who;
+  bool quiet = false;  // health checks
+};
+
+namespace {
+
+// For the log: a quoted word that stays on one line, whatever a client sent.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, 512)) {
+    const bool plain = static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\';
+    out.push_back(plain ? c : '?');
+  }
+  return out + "\"";
+}
+
+// The id under which a client repeats a call; one that could disturb a log or a header counts as not sent.
+std::string client_request_id(const HttpRequest& request) {
+  const auto sent = request.first("x-ms-client-request-id").value_or("");
+  const auto plain = [](char c) { return c > 0x20 && c < 0x7f; };
+  return sent.size() <= 128 && std::all_of(sent.begin(), sent.end(), plain) ? std::string(sent) : "";
+}
+
+core::Result<void> check_api_version(const Target& target) {
+  const auto version = target.parameter("api-version");
+  if (!version || version->empty())
+    return core::Error{core::ErrorCode::missing_api_version, "The api-version query parameter (?api-version=) is required.", "api-version", {}};
+  const std::string folded = core::folded(*version);
+  if (folded == "2020-01-01" || folded == "2015-06-01-preview") return {};
+  return core::Error{core::ErrorCode::invalid_api_version,
+                     "The api-version '" + *version + "' is not supported; use '2020-01-01' or '2015-06-01-preview'.",
+                     "api-version", {}};
+}
+
+std::optional<HttpResponse> health(const HttpRequest& request, const Target& target, core::Gatekeeper& gatekeeper) {
+  if (target.segments.size() != 1 || (request.method != "GET" && request.method != "HEAD")) return std::nullopt;
+  if (target.segments[0] == "healthz") return HttpResponse{.body = R"({"status":"ok"})", .headers = {}};
+  if (target.segments[0] != "readyz") return std::nullopt;
+  if (const auto ready = gatekeeper.ready(); !ready) {
+    HttpResponse response = error_response(ready.error(), Dialect::own);
+    response.status = 503;
+    return response;
+  }
+  return HttpResponse{.body = R"({"ready":true})", .headers = {}};
+}
+
+void add_headers(HttpResponse& response, const std::string& id, const std::string& client_id, const HttpRequest& request) {
+  auto& headers = response.headers;
+  headers.emplace_back("Cache-Control", "no-cache");
+  headers.emplace_back("Pragma", "no-cache");
+  headers.emplace_back("Expires", "-1");
+  headers.emplace_back("X-Content-Type-Options", "nosniff");
+  headers.emplace_back("x-ms-request-id", id);
+  if (!client_id.empty()) headers.emplace_back("x-ms-client-request-id", client_id);
+  const auto correlation = request.first("x-ms-correlation-request-id").value_or("");
+  const auto plain = [](char c) { return c > 0x20 && c < 0x7f; };
+  const bool usable = !correlation.empty() && correlation.size() <= 128 && std::all_of(correlation.begin(), correlation.end(), plain);
+  headers.emplace_back("x-ms-correlation-request-id", usable ? std::string(correlation) : id);
+}
+
+}  // namespace
+
+HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
+  const auto begin = std::chrono::steady_clock::now();
+  Told told{.id = new_request_id(), .client_id = client_request_id(request), .who = ""};
+  HttpResponse response;
+  try {
+    response = answer(request, peer, told);
+  } catch (const std::exception& broken) {
+    spdlog::error("A call broke an invariant. id={} what={}", told.id, quoted(broken.what()));
+    const core::Error error{core::ErrorCode::internal, "The server made a mistake; its log has more under id " + told.id + ".", "", {}};
+    response = error_response(error, is_azure_path(request.target) ? Dialect::azure : Dialect::own);
+  }
+  add_headers(response, told.id, told.client_id, request);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  // Path only: a query might one day hold what no log should.
+  spdlog::log(told.quiet ? spdlog::level::debug : spdlog::level::info,
+              "Answered. method={} path={} status={} ms={:.1f} bytes={} who={} from={} id={} client_id={}",
+              quoted(request.method), quoted(std::string_view(request.target).substr(0, request.target.find('?'))),
+              response.status, took.count(), response.body.size(), quoted(told.who),
+              peer.address ? core::to_string(*peer.address) : "unix", told.id, quoted(told.client_id));
+  return response;
+}
+
+HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& told) {
+  const Dialect dialect = is_azure_path(request.target) ? Dialect::azure : Dialect::own;
+  const auto fail = [dialect](const core::Error& error) { return error_response(error, dialect); };
+
+  if (const auto host = check_host(request, peer, options_.public_url); !host) return fail(host.error());
+  auto target = parse_target(request.target);
+  if (target) {
+    if (auto response = health(request, *target, gatekeeper_)) {
+      told.quiet = true;
+      return *std::move(response);
+    }
+  }
+  auto principal = identify(request, peer, options_.identity, gatekeeper_);
+  if (!principal) return fail(principal.error());
+  told.who = principal->name;
+  if (!target) return fail(target.error());
+  Match match = match_route(request.method, *target);
+  if (!match.route) {
+    HttpResponse response = fail(match.error);
+    if (!match.allow.empty()) response.headers.emplace_back("Allow", match.allow);
+    return response;
+  }
+  if (dialect == Dialect::azure) {
+    if (const auto version = check_api_version(*target); !version) return fail(version.error());
+  }
+  const std::string host(request.first("host").value_or("localhost"));
+  Call call{.gatekeeper = gatekeeper_,
+            .caller = {std::move(*principal), caller_address(request, peer, options_.identity), told.id, told.client_id},
+            .target = std::move(*target),
+            .parameters = std::move(match.parameters),
+            .body = request.body,
+            .links = {options_.public_url.empty() ? "http://" + host : options_.public_url, options_.page_size}};
+  return match.route->handler(call);
+}
+
+std::string new_request_id() {
+  std::array<unsigned char, 16> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) bytes = {};
+  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0fU) | 0x40U);  // RFC 9562: version 4, variant 1
+  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3fU) | 0x80U);
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string id;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) id.push_back('-');
+    id += {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
+  }
+  return id;
+}
+
+}  // namespace postern::http

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/http/azure_decode.hpp"
+
+#include "controlplane/http/object_reader.hpp"
+
+namespace postern::http {
+namespace {
+
+constexpr std::string_view one_prefix = "allowedSourceAddressPrefix";
+constexpr std::string_view many_prefixes = "allowedSourceAddressPrefixes";
+
+bool has_inner_blank(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  const std::size_t last = text.find_last_not_of(" \t");
+  return first != std::string_view::npos && text.substr(first, last - first).find_first_of(" \t,;") != std::string_view::npos;
+}
+
+// Scripts send a real array in the member that is a string; PowerShell joins two elements of it by a blank.
+void read_sources(ObjectReader& reader, core::PortDraft& port, std::vector<core::Fault>& faults) {
+  port.sources = reader.texts(many_prefixes);
+  const Json* single = reader.find(one_prefix);
+  if (!single) return;
+  if (!single->is_array()) {
+    port.source = reader.text(one_prefix);
+    if (port.source && has_inner_blank(*port.source)) {
+      reader.fault(one_prefix, "'" + *port.source + "' names several sources; send them as an array in " + std::string(many_prefixes));
+    }
+    return;
+  }
+  std::vector<std::string> several = strings_of(*single, reader.place_of(one_prefix), faults);
+  if (several.empty()) return;
+  if (several.size() == 1) {
+    port.source = several.front();
+  } else if (port.sources && !port.sources->empty()) {
+    reader.fault(one_prefix, "cannot be sent together with " + std::string(many_prefixes));
+  } else {
+    port.sources = std::move(several);
+  }
+}
+
+core::PortDraft read_port(const Json& json, const std::string& place, std::vector<core::Fault>& faults) {
+  ObjectReader reader(json, place, Manner::any_case, faults);
+  core::PortDraft port;
+  port.number = reader.number("number");
+  port.protocol = reader.text("protocol");
+  port.max_duration = reader.text("maxRequestAccessDuration");
+  port.end_time = reader.text("endTimeUtc");
+  port.duration = reader.text("duration");
+  port.ending = reader.text("ending");
+  read_sources(reader, port, faults);
+  return port;
+}
+
+std::vector<core::PolicyMachineDraft> read_machines(ObjectReader& body, std::vector<core::Fault>& faults) {
+  std::vector<core::PolicyMachineDraft> machines;
+  for (const Json* element : body.elements("virtualMachines")) {
+    ObjectReader reader(*element, body.place_of("virtualMachines", machines.size()), Manner::any_case, faults);
+    core::PolicyMachineDraft& machine = machines.emplace_back();
+    machine.id = reader.text("id");
+    machine.public_ip_address = reader.text("publicIpAddress");
+    for (const Json* port : reader.elements("ports"))
+      machine.ports.push_back(read_port(*port, reader.place_of("ports", machine.ports.size()), faults));
+  }
+  return machines;
+}
+
+}  // namespace
+
+core::PolicyDraft decode_policy(std::string_view body) {
+  core::PolicyDraft draft;
+  const auto json = parse_json(body);
+  if (!json || !json->is_object()) {
+    draft.unreadable = json ? "The body must be a JSON object." : json.error().message;
+    return draft;
+  }
+  ObjectReader top(*json, "", Manner::any_case, draft.faults);
+  draft.kind = top.text("kind");
+  const Json* properties = top.find("properties");
+  if (!properties || !properties->is_object()) {
+    draft.unreadable = "The body must have an object 'properties'.";
+    return draft;
+  }
+  ObjectReader reader(*properties, "properties", Manner::any_case, draft.faults);
+  const Json* machines = reader.find("virtualMachines");
+  if (!machines || !machines->is_array()) {
+    draft.unreadable = "'properties' must have an array 'virtualMachines'.";
+    return draft;
+  }
+  draft.machines = read_machines(reader, draft.faults);
+  return draft;
+}
+
+core::AccessDraft decode_access(std::string_view body) {
+  core::AccessDraft draft;
+  const auto json = parse_json(body);
+  if (!json || !json->is_object()) {
+    draft.unreadable = json ? "The body must be a JSON object." : json.error().message;
+    return draft;
+  }
+  ObjectReader reader(*json, "", Manner::any_case, draft.faults);
+  draft.machines = read_machines(reader, draft.faults);
+  draft.justification = reader.text("justification");
+  return draft;
+}
+
+}  // namespace postern::http

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/http/azure_encode.hpp"
+
+namespace postern::http {
+namespace {
+
+void put_sources(Json& json, const std::vector<core::Source>& sources) {
+  if (sources.size() == 1) {
+    json["allowedSourceAddressPrefix"] = core::to_string(sources.front());
+    return;
+  }
+  Json& list = json["allowedSourceAddressPrefixes"] = Json::array();
+  for (const core::Source& source : sources) list.push_back(core::to_string(source));
+}
+
+Json encode_rule(const core::PortRule& rule) {
+  Json json;
+  json["number"] = rule.number;
+  json["protocol"] = core::wire_name(rule.protocol);
+  put_sources(json, rule.sources);
+  json["maxRequestAccessDuration"] = core::format_duration(rule.max_duration);
+  if (rule.ending != core::Ending::drain) json["ending"] = core::wire_name(rule.ending);  // ours; drain is Azure's way
+  return json;
+}
+
+Json encode_port(const core::Grant& grant, std::string_view live_status) {
+  const bool live = grant.state == core::GrantState::live;
+  Json json;
+  json["number"] = grant.port;
+  put_sources(json, grant.sources);
+  json["endTimeUtc"] = core::format_time(grant.end);
+  json["status"] = live ? live_status : "Revoked";
+  json["statusReason"] = core::wire_name(live ? core::EndReason::none : grant.end_reason);
+  return json;
+}
+
+// Grants come in the order they were asked for; those of one machine are listed together.
+template <class Each>
+Json encode_ports_by_machine(const Each& each_grant, std::string_view live_status) {
+  Json machines = Json::array();
+  each_grant([&](const core::Grant& grant) {
+    Json* machine = nullptr;
+    for (Json& known : machines)
+      if (known["id"] == grant.machine_id) machine = &known;
+    if (!machine) {
+      machines.push_back(Json{{"id", grant.machine_id}, {"ports", Json::array()}});
+      machine = &machines.back();
+    }
+    (*machine)["ports"].push_back(encode_port(grant, live_status));
+  });
+  return machines;
+}
+
+Json encode_request(const core::RequestView& view, std::string_view live_status) {
+  Json json;
+  json["virtualMachines"] = encode_ports_by_machine(
+      [&](auto&& visit) {
+        for (const core::Grant& grant : view.grants) visit(grant);
+      },
+      live_status);
+  json["startTimeUtc"] = core::format_time(view.request.start);
+  json["requestor"] = view.request.requestor;
+  if (!view.request.justification.empty()) json["justification"] = view.request.justification;
+  return json;
+}
+
+}  // namespace
+
+Json encode_policy(const core::PolicyView& view) {
+  const core::Policy& policy = view.policy;
+  Json json;
+  json["id"] = policy.id.path();
+  json["name"] = policy.id.name;
+  json["type"] = "Microsoft.Security/locations/jitNetworkAccessPolicies";
+  json["location"] = policy.id.location;
+  json["kind"] = policy.kind;
+  Json& properties = json["properties"] = Json::object();
+  Json& machines = properties["virtualMachines"] = Json::array();
+  for (const core::PolicyMachine& machine : policy.machines) {
+    Json& entry = machines.emplace_back();
+    entry["id"] = machine.machine_id;
+    Json& ports = entry["ports"] = Json::array();
+    for (const core::PortRule& rule : machine.ports) ports.push_back(encode_rule(rule));
+    if (!machine.public_ip_address.empty()) entry["publicIpAddress"] = machine.public_ip_address;
+  }
+  Json& requests = properties["requests"] = Json::array();
+  for (const core::RequestView& request : view.requests) requests.push_back(encode_request(request, "Initiated"));
+  properties["provisioningState"] = "Succeeded";
+  return json;
+}
+
+Json encode_accepted(const core::RequestView& view) { return encode_request(view, "Initiating"); }
+
+Json encode_revoked(const std::vector<core::GrantView>& grants) {
+  return Json{{"virtualMachines", encode_ports_by_machine(
+                                      [&](auto&& visit) {
+                                        for (const core::GrantView& view : grants) visit(view.grant);
+                                      },
+                                      "Initiated")}};
+}
+
+Json encode_azure_error(const core::Error& error) {
+  Json inner;
+  inner["code"] = core::wire_name(error.code);
+  inner["message"] = error.message;
+  if (!error.target.empty()) inner["target"] = error.target;
+  if (!error.faults.empty()) {
+    Json& details = inner["details"] = Json::array();
+    for (const core::Fault& fault : error.faults) {
+      Json& detail = details.emplace_back();
+      detail["code"] = core::wire_name(error.code);
+      detail["message"] = fault.message;
+      if (!fault.target.empty()) detail["target"] = fault.target;
+    }
+  }
+  return Json{{"error", std::move(inner)}};
+}
+
+}  // namespace postern::http

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// One accepted connection as server and session share it: the session reads and writes, the server alone keeps time
+// and closes. All on the io_context's one thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <chrono>
+#include <functional>
+
+#include "controlplane/http/message.hpp"
+#include "controlplane/http/server.hpp"
+
+namespace postern::http {
+
+struct Connection {
+  using Time = std::chrono::steady_clock::time_point;
+
+  boost::asio::generic::stream_protocol::socket socket;
+  Peer peer;
+  std::size_t listener = 0;   // which one accepted it
+  Time deadline{};            // the server closes the socket then
+  bool waiting = true;        // between requests: may be closed for a newcomer
+  Time waiting_since{};
+  bool closing = false;       // the answer under way is the last
+};
+
+// Reads and answers requests until the peer leaves, a deadline passes or the server stops. Does not throw.
+boost::asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, const RequestHandler& handler);
+
+}  // namespace postern::http

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listening sockets as owned file descriptors: the Unix socket with its mode and group, TCP on loopback only (TLS
+// comes with the listeners that leave the host). Every failure is a sentence that names the endpoint.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "controlplane/core/address.hpp"
+#include "controlplane/core/result.hpp"
+
+namespace postern::http {
+
+// An open socket; closes it. A Unix one also removes its file, if the file is still its own.
+class Listener {
+ public:
+  Listener(int fd, std::string path, std::uint16_t port, core::Family family);
+  ~Listener();
+  Listener(Listener&& other) noexcept;
+  Listener& operator=(Listener&&) = delete;
+
+  int fd() const { return fd_; }
+  int release_fd() { return std::exchange(fd_, -1); }
+  const std::string& path() const { return path_; }   // empty: TCP
+  std::uint16_t port() const { return port_; }        // the one the kernel chose, if 0 was asked
+  core::Family family() const { return family_; }
+
+ private:
+  int fd_;
+  std::string path_;
+  std::uint16_t port_;
+  core::Family family_;
+  std::uint64_t device_ = 0, inode_ = 0;
+};
+
+// Mode 0660. A socket file that nobody listens on is replaced; one with a listener, or another kind of file, is refused.
+core::Result<Listener> listen_unix(const std::string& path, std::optional<std::uint32_t> group);
+
+// Refuses an address that is not loopback.
+core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t port);
+
+// "127.0.0.1:7822", "[::1]:7822".
+core::Result<std::pair<core::Address, std::uint16_t>> parse_endpoint(std::string_view text);
+
+}  // namespace postern::http

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The handlers that the route table names. Each is decode → gatekeeper → encode; none decides anything.
+#pragma once
+
+#include "controlplane/http/routes.hpp"
+
+namespace postern::http::azure {
+
+HttpResponse list_policies(Call& call);
+HttpResponse get_policy(Call& call);
+HttpResponse put_policy(Call& call);
+HttpResponse delete_policy(Call& call);
+HttpResponse initiate(Call& call);
+HttpResponse revoke(Call& call);
+
+}  // namespace postern::http::azure
+
+namespace postern::http::own {
+
+HttpResponse list_machines(Call& call);
+HttpResponse get_machine(Call& call);
+HttpResponse put_machine(Call& call);
+HttpResponse delete_machine(Call& call);
+HttpResponse list_policies(Call& call);
+HttpResponse post_request(Call& call);
+HttpResponse list_grants(Call& call);
+HttpResponse revoke_grant(Call& call);
+HttpResponse get_status(Call& call);
+HttpResponse list_tokens(Call& call);
+HttpResponse post_token(Call& call);
+HttpResponse delete_token(Call& call);
+HttpResponse list_audit(Call& call);
+HttpResponse verify_audit(Call& call);
+
+}  // namespace postern::http::own

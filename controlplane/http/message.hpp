@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request and an answer as values, free of any HTTP library: what the session reads and writes, and all that
+// routes, handlers and tests see.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "controlplane/core/address.hpp"
+
+namespace postern::http {
+
+// Who is at the other end of a connection, as the kernel says.
+struct UnixPeer {
+  std::uint32_t uid = 0, gid = 0;
+  std::vector<std::uint32_t> groups;  // supplementary ones
+};
+
+struct Peer {
+  std::optional<UnixPeer> local;                 // set: came over the Unix socket
+  std::optional<core::Address> address;          // set: came over TCP
+  std::uint16_t server_port = 0;                 // of the TCP listener
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case, in the order received
+
+struct HttpRequest {
+  std::string method;  // as sent
+  std::string target;  // origin form, still percent-encoded
+  Headers headers;
+  std::string body;
+
+  // All values of a field; a name given in lower case.
+  std::vector<std::string_view> all(std::string_view name) const {
+    std::vector<std::string_view> values;
+    for (const auto& [key, value] : headers)
+      if (key == name) values.emplace_back(value);
+    return values;
+  }
+  std::optional<std::string_view> first(std::string_view name) const {
+    for (const auto& [key, value] : headers)
+      if (key == name) return value;
+    return std::nullopt;
+  }
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string body;                              // empty: no Content-Type either
+  std::string content_type = "application/json";
+  Headers headers;                               // besides Content-Type and Content-Length
+  bool close = false;                            // end the connection after this answer
+};
+
+}  // namespace postern::http

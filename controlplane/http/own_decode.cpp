@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/http/own_decode.hpp"
+
+#include <array>
+#include <charconv>
+
+#include "controlplane/http/object_reader.hpp"
+
+namespace postern::http {
+namespace {
+
+constexpr std::uint64_t audit_limit_max = 1000;
+
+// Parses the body for a draft; none: `unreadable` says why.
+std::optional<Json> object_of(std::string_view body, core::DraftFaults& draft) {
+  auto json = parse_json(body);
+  if (json && json->is_object()) return std::move(*json);
+  draft.unreadable = json ? "The body must be a JSON object." : json.error().message;
+  return std::nullopt;
+}
+
+core::ForwardDraft read_forward(const Json& json, const std::string& place, std::vector<core::Fault>& faults) {
+  ObjectReader reader(json, place, Manner::strict, faults);
+  core::ForwardDraft forward{reader.text("address"), reader.number("port"), reader.text("protocol"),
+                             reader.number("machinePort")};
+  reader.refuse_unknown();
+  return forward;
+}
+
+core::PortDraft read_asked_port(const Json& json, const std::string& place, std::vector<core::Fault>& faults) {
+  ObjectReader reader(json, place, Manner::strict, faults);
+  core::PortDraft port;
+  port.number = reader.number("number");
+  port.duration = reader.text("duration");
+  port.end_time = reader.text("endTimeUtc");
+  port.sources = reader.texts("sources");
+  reader.refuse_unknown();
+  return port;
+}
+
+core::Result<std::uint64_t> read_number(std::string_view text, std::string_view target, std::uint64_t max) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= max) return number;
+  std::string message = "'" + std::string(text) + "' is no whole number from 1 to " + std::to_string(max);
+  return core::Error{core::ErrorCode::invalid_input, message + ".", std::string(target), {{message, std::string(target)}}};
+}
+
+core::Result<void> refuse_unknown_parameters(const Target& target, std::initializer_list<std::string_view> known) {
+  core::Error error{core::ErrorCode::invalid_input, "The query has parameters that are not known here.", "", {}};
+  for (const auto& [name, value] : target.query) {
+    bool found = false;
+    for (const std::string_view candidate : known) found = found || core::folded(name) == candidate;
+    if (!found) error.faults.push_back({"'" + name + "' is not known here", name});
+  }
+  if (error.faults.empty()) return {};
+  return error;
+}
+
+}  // namespace
+
+core::MachineDraft decode_machine(std::string_view body, std::string_view name) {
+  core::MachineDraft draft;
+  draft.name = std::string(name);
+  const auto json = object_of(body, draft);
+  if (!json) return draft;
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  if (const auto sent = reader.text("name"); sent && core::folded(*sent) != core::folded(name))
+    reader.fault("name", "'" + *sent + "' is not the name in the path, '" + std::string(name) + "'");
+  draft.id = reader.text("id");
+  draft.os = reader.text("os");
+  draft.addresses = reader.texts("addresses").value_or(std::vector<std::string>{});
+  for (const Json* element : reader.elements("forwards"))
+    draft.forwards.push_back(read_forward(*element, reader.place_of("forwards", draft.forwards.size()), draft.faults));
+  reader.refuse_unknown();
+  return draft;
+}
+
+core::AccessDraft decode_request(std::string_view body) {
+  core::AccessDraft draft;
+  const auto json = object_of(body, draft);
+  if (!json) return draft;
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  for (const Json* element : reader.elements("machines")) {
+    ObjectReader asked(*element, reader.place_of("machines", draft.machines.size()), Manner::strict, draft.faults);
+    core::PolicyMachineDraft& machine = draft.machines.emplace_back();
+    machine.id = asked.text("machine");
+    for (const Json* port : asked.elements("ports"))
+      machine.ports.push_back(read_asked_port(*port, asked.place_of("ports", machine.ports.size()), draft.faults));
+    asked.refuse_unknown();
+  }
+  draft.justification = reader.text("justification");
+  reader.refuse_unknown();
+  return draft;
+}
+
+core::TokenDraft decode_token(std::string_view body) {
+  core::TokenDraft draft;
+  const auto json = object_of(body, draft);
+  if (!json) return draft;
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  draft.principal = reader.text("principal");
+  draft.role = reader.text("role");
+  draft.scope = reader.text("scope");
+  draft.duration = reader.text("duration");
+  reader.refuse_unknown();
+  return draft;
+}
+
+core::Result<core::GrantFilter> decode_grant_filter(const Target& target) {
+  if (const auto known = refuse_unknown_parameters(target, {"machine", "requestor", "all"}); !known) return known.error();
+  core::GrantFilter filter;
+  filter.machine = target.parameter("machine").value_or("");
+  filter.requestor = target.parameter("requestor").value_or("");
+  const std::string all = core::folded(target.parameter("all").value_or("false"));
+  if (all != "true" && all != "false" && !all.empty())
+    return core::Error{core::ErrorCode::invalid_input, "'all' must be true or false, not '" + all + "'.", "all", {}};
+  filter.include_ended = all != "false";  // a bare "?all" means true
+  return filter;
+}
+
+core::Result<core::AuditQuery> decode_audit_query(const Target& target) {
+  const auto known = refuse_unknown_parameters(
+      target, {"machine", "principal", "operation", "from", "to", "before", "limit"});
+  if (!known) return known.error();
+  core::AuditQuery query;
+  query.machine = target.parameter("machine").value_or("");
+  query.principal = target.parameter("principal").value_or("");
+  query.operation = target.parameter("operation").value_or("");
+  for (auto [name, field] : {std::pair{"from", &query.from}, std::pair{"to", &query.to}}) {
+    const auto text = target.parameter(name);
+    if (!text) continue;
+    const auto time = core::parse_time(*text);
+    if (!time) return core::Error{core::ErrorCode::invalid_input, time.error().message, name, {{time.error().message, name}}};
+    *field = *time;
+  }
+  if (const auto text = target.parameter("before")) {
+    const auto before = read_number(*text, "before", UINT64_MAX);
+    if (!before) return before.error();
+    query.before_sequence = *before;
+  }
+  if (const auto text = target.parameter("limit")) {
+    const auto limit = read_number(*text, "limit", audit_limit_max);
+    if (!limit) return limit.error();
+    query.limit = static_cast<std::size_t>(*limit);
+  }
+  return query;
+}
+
+core::Result<std::uint64_t> decode_serial(std::string_view text) { return read_number(text, "serial", UINT64_MAX); }
+
+core::Error with_own_places(core::Error error) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> names{{
+      {"virtualMachines", "machines"},
+      {"].id", "].machine"},
+      {"allowedSourceAddressPrefixes", "sources"},
+      {"allowedSourceAddressPrefix", "sources"},
+  }};
+  const auto rename = [&names](std::string& text) {
+    for (const auto& [theirs, ours] : names)
+      for (std::size_t at = text.find(theirs); at != std::string::npos; at = text.find(theirs, at + ours.size()))
+        text.replace(at, theirs.size(), ours);
+  };
+  rename(error.message);
+  rename(error.target);
+  for (core::Fault& fault : error.faults) {
+    rename(fault.message);
+    rename(fault.target);
+  }
+  return error;
+}
+
+}  // namespace postern::http

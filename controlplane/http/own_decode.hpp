@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bodies and query parameters of our own API (docs/api.md) as the core's drafts. Strict: exact names, a member or
+// value that is not known is a fault with its place.
+#pragma once
+
+#include <string_view>
+
+#include "controlplane/core/access.hpp"
+#include "controlplane/http/target.hpp"
+
+namespace postern::http {
+
+core::MachineDraft decode_machine(std::string_view body, std::string_view name);  // the path decides the name
+core::AccessDraft decode_request(std::string_view body);
+core::TokenDraft decode_token(std::string_view body);
+core::Result<core::GrantFilter> decode_grant_filter(const Target& target);
+core::Result<core::AuditQuery> decode_audit_query(const Target& target);
+core::Result<std::uint64_t> decode_serial(std::string_view text);
+
+// The core places faults as in the Azure-compatible body; the same place in the body of POST /v1/requests.
+core::Error with_own_places(core::Error error);
+
+}  // namespace postern::http

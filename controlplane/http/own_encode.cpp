@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/http/own_encode.hpp"
+
+namespace postern::http {
+namespace {
+
+void put_unless_empty(Json& json, const char* name, const std::string& text) {
+  if (!text.empty()) json[name] = text;
+}
+
+template <class List>
+Json texts(const List& list) {
+  Json json = Json::array();
+  for (const auto& element : list) json.push_back(core::to_string(element));
+  return json;
+}
+
+std::string_view state_name(std::string_view state) { return state == "not_configured" ? "notConfigured" : state; }
+
+std::string_view last_segment(std::string_view id) { return id.substr(id.rfind('/') + 1); }
+
+Json encode_counts(const std::vector<core::ReasonCount>& counts, bool with_verdict) {
+  Json json = Json::array();
+  for (const core::ReasonCount& count : counts) {
+    Json& entry = json.emplace_back();
+    entry["name"] = count.name;
+    if (with_verdict) entry["verdict"] = count.pass ? "pass" : "drop";
+    entry["packets"] = count.packets;
+    entry["bytes"] = count.bytes;
+  }
+  return json;
+}
+
+}  // namespace
+
+Json encode_machine(const core::MachineView& view) {
+  const core::Machine& machine = view.machine;
+  Json json;
+  json["id"] = machine.id;
+  json["name"] = machine.name;
+  put_unless_empty(json, "os", machine.os);
+  json["addresses"] = texts(machine.addresses);
+  Json& forwards = json["forwards"] = Json::array();
+  for (const core::Forward& forward : machine.forwards) {
+    forwards.push_back(Json{{"address", core::to_string(forward.address)},
+                            {"port", forward.port},
+                            {"protocol", core::wire_name(forward.protocol)},
+                            {"machinePort", forward.machine_port}});
+  }
+  json["state"] = state_name(view.state);
+  put_unless_empty(json, "reason", view.reason);
+  Json& policies = json["policies"] = Json::array();
+  for (const core::PolicyId& id : view.policies) policies.push_back(id.path());
+  Json& ports = json["ports"] = Json::array();
+  for (const core::PortRule& rule : view.ports) {
+    ports.push_back(Json{{"number", rule.number},
+                         {"protocol", core::wire_name(rule.protocol)},
+                         {"sources", texts(rule.sources)},
+                         {"maxDuration", core::format_duration(rule.max_duration)},
+                         {"ending", core::wire_name(rule.ending)}});
+  }
+  return json;
+}
+
+Json encode_grant(const core::Grant& grant, const core::Request& request) {
+  Json json;
+  json["serial"] = grant.serial;
+  json["request"] = grant.request;
+  json["policy"] = request.policy.path();
+  json["machine"] = grant.machine_id;
+  json["machineName"] = last_segment(grant.machine_id);
+  json["port"] = grant.port;
+  json["protocol"] = core::wire_name(grant.protocol);
+  json["sources"] = texts(grant.sources);
+  json["ending"] = core::wire_name(grant.ending);
+  json["requestor"] = request.requestor;
+  put_unless_empty(json, "justification", request.justification);
+  json["startTimeUtc"] = core::format_time(grant.start);
+  json["endTimeUtc"] = core::format_time(grant.end);
+  const bool live = grant.state == core::GrantState::live;
+  json["state"] = live ? "live" : "ended";
+  if (live) return json;
+  json["endReason"] = core::wire_name(grant.end_reason);
+  if (grant.ended_at) json["endedAtUtc"] = core::format_time(*grant.ended_at);
+  put_unless_empty(json, "endedBy", grant.ended_by);
+  return json;
+}
+
+Json encode_request(const core::RequestView& view) {
+  Json json;
+  json["id"] = view.request.id;
+  json["policy"] = view.request.policy.path();
+  json["requestor"] = view.request.requestor;
+  put_unless_empty(json, "justification", view.request.justification);
+  json["startTimeUtc"] = core::format_time(view.request.start);
+  Json& grants = json["grants"] = Json::array();
+  for (const core::Grant& grant : view.grants) grants.push_back(encode_grant(grant, view.request));
+  return json;
+}
+
+Json encode_token(const core::Token& token) {
+  Json json;
+  json["id"] = token.id;
+  json["principal"] = token.principal.name;
+  Json& assignments = json["assignments"] = Json::array();
+  for (const core::Assignment& assignment : token.principal.assignments)
+    assignments.push_back(Json{{"role", assignment.role}, {"scope", assignment.scope}});
+  json["createdUtc"] = core::format_time(token.created);
+  if (token.expires) json["expiresUtc"] = core::format_time(*token.expires);
+  return json;
+}
+
+Json encode_status(const core::GateStatus& status) {
+  Json json;
+  json["instance"] = status.instance;
+  json["abi"] = status.abi;
+  json["interfaces"] = status.interfaces;
+  json["unconfirmed"] = status.unconfirmed_until.has_value();
+  json["reasons"] = encode_counts(status.reasons, true);
+  json["tallies"] = encode_counts(status.tallies, false);
+  return json;
+}
+
+Json encode_record(const core::AuditRecord& record) {
+  Json json;
+  json["sequence"] = record.sequence;
+  json["timeUtc"] = core::format_time(record.time);
+  json["operation"] = record.operation;
+  json["outcome"] = core::wire_name(record.outcome);
+  json["principal"] = record.principal;
+  put_unless_empty(json, "source", record.source);
+  put_unless_empty(json, "requestId", record.request_id);
+  put_unless_empty(json, "clientRequestId", record.client_request_id);
+  put_unless_empty(json, "policy", record.policy);
+  put_unless_empty(json, "machine", record.machine);
+  json["grants"] = record.grants;
+  put_unless_empty(json, "code", record.code);
+  put_unless_empty(json, "detail", record.detail);
+  return json;
+}
+
+}  // namespace postern::http

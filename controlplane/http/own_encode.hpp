@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What our own API answers (docs/api.md), in camelCase; members without a value are left out.
+#pragma once
+
+#include "controlplane/core/access.hpp"
+#include "controlplane/http/json_body.hpp"
+
+namespace postern::http {
+
+Json encode_machine(const core::MachineView& view);
+Json encode_request(const core::RequestView& view);
+Json encode_grant(const core::Grant& grant, const core::Request& request);
+Json encode_token(const core::Token& token);  // without its hash
+Json encode_status(const core::GateStatus& status);
+Json encode_record(const core::AuditRecord& record);
+
+}  // namespace postern::http

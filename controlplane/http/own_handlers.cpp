@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/http/azure_encode.hpp"
+#include "controlplane/http/handlers.hpp"
+#include "controlplane/http/own_decode.hpp"
+#include "controlplane/http/own_encode.hpp"
+
+namespace postern::http::own {
+namespace {
+
+HttpResponse fail(const core::Error& error) { return error_response(error, Dialect::own); }
+
+HttpResponse answer(int status, const Json& json) { return {.status = status, .body = to_text(json), .headers = {}}; }
+
+HttpResponse erased(const core::Result<bool>& existed, core::ErrorCode absent, std::string_view what) {
+  if (!existed) return fail(existed.error());
+  if (!*existed) return fail({absent, "There is no '" + std::string(what) + "'.", "", {}});
+  return {.status = 204, .body = "", .headers = {}};
+}
+
+template <class List, class Encode>
+HttpResponse list_of(const char* name, const List& list, Encode encode) {
+  Json json{{name, Json::array()}};
+  for (const auto& element : list) json[name].push_back(encode(element));
+  return answer(200, json);
+}
+
+}  // namespace
+
+HttpResponse list_machines(Call& call) {
+  const auto machines = call.gatekeeper.list_machines(call.caller);
+  return machines ? list_of("machines", *machines, encode_machine) : fail(machines.error());
+}
+
+HttpResponse get_machine(Call& call) {
+  const auto machine = call.gatekeeper.get_machine(call.caller, call.parameter("name"));
+  return machine ? answer(200, encode_machine(*machine)) : fail(machine.error());
+}
+
+HttpResponse put_machine(Call& call) {
+  const auto machine = call.gatekeeper.put_machine(call.caller, decode_machine(call.body, call.parameter("name")));
+  return machine ? answer(200, encode_machine(*machine)) : fail(machine.error());
+}
+
+HttpResponse delete_machine(Call& call) {
+  const std::string& name = call.parameter("name");
+  return erased(call.gatekeeper.erase_machine(call.caller, name), core::ErrorCode::machine_not_found, name);
+}
+
+HttpResponse list_policies(Call& call) {
+  const auto policies = call.gatekeeper.list_policies(call.caller, {});
+  return policies ? list_of("policies", *policies, encode_policy) : fail(policies.error());
+}
+
+HttpResponse post_request(Call& call) {
+  const auto request = call.gatekeeper.request(call.caller, decode_request(call.body));
+  return request ? answer(201, encode_request(*request)) : fail(with_own_places(request.error()));
+}
+
+HttpResponse list_grants(Call& call) {
+  const auto filter = decode_grant_filter(call.target);
+  if (!filter) return fail(filter.error());
+  const auto grants = call.gatekeeper.list_grants(call.caller, *filter);
+  const auto encode = [](const core::GrantView& view) { return encode_grant(view.grant, view.request); };
+  return grants ? list_of("grants", *grants, encode) : fail(grants.error());
+}
+
+HttpResponse revoke_grant(Call& call) {
+  const auto serial = decode_serial(call.parameter("serial"));
+  if (!serial) return fail(serial.error());
+  const auto view = call.gatekeeper.revoke(call.caller, *serial);
+  return view ? answer(200, encode_grant(view->grant, view->request)) : fail(view.error());
+}
+
+// A gate that cannot be read is an answer here, not an error: this is where one looks when it is gone.
+HttpResponse get_status(Call& call) {
+  const auto status = call.gatekeeper.gate_status(call.caller);
+  if (!status && status_of(status.error().code) < 500) return fail(status.error());
+  const auto ready = call.gatekeeper.ready();
+  Json json{{"ready", ready.has_value() && status.has_value()}};
+  if (!ready) json["notReady"] = ready.error().message;
+  if (ready && !status) json["notReady"] = status.error().message;
+  if (status) json.update(encode_status(*status));
+  return answer(200, json);
+}
+
+HttpResponse list_tokens(Call& call) {
+  const auto tokens = call.gatekeeper.list_tokens(call.caller);
+  return tokens ? list_of("tokens", *tokens, encode_token) : fail(tokens.error());
+}
+
+HttpResponse post_token(Call& call) {
+  const auto issued = call.gatekeeper.issue_token(call.caller, decode_token(call.body));
+  if (!issued) return fail(issued.error());
+  Json json = encode_token(issued->token);
+  json["secret"] = issued->secret;
+  return answer(201, json);
+}
+
+HttpResponse delete_token(Call& call) {
+  const std::string& id = call.parameter("id");
+  return erased(call.gatekeeper.erase_token(call.caller, id), core::ErrorCode::token_not_found, id);
+}
+
+HttpResponse list_audit(Call& call) {
+  const auto query = decode_audit_query(call.target);
+  if (!query) return fail(query.error());
+  const auto records = call.gatekeeper.audit(call.caller, *query);
+  return records ? list_of("records", *records, encode_record) : fail(records.error());
+}
+
+HttpResponse verify_audit(Call& call) {
+  const auto verified = call.gatekeeper.verify_audit(call.caller);
+  return verified ? answer(200, Json{{"verified", *verified}}) : fail(verified.error());
+}
+
+}  // namespace postern::http::own

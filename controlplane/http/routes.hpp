@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The route table of both APIs and how a path is matched with it: fixed segments without regard to case, {names}
+// bound to decoded segments. A handler decodes, asks the Gatekeeper, encodes; it decides nothing.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "controlplane/core/access.hpp"
+#include "controlplane/http/message.hpp"
+#include "controlplane/http/problem.hpp"
+#include "controlplane/http/target.hpp"
+
+namespace postern::http {
+
+struct ListLinks {
+  std::string base;            // scheme and authority that the client used, for absolute links
+  std::size_t page_size = 100;
+};
+
+// What a handler sees of a call.
+struct Call {
+  core::Gatekeeper& gatekeeper;
+  core::Caller caller;
+  Target target;
+  std::vector<std::pair<std::string_view, std::string>> parameters;
+  std::string_view body;
+  ListLinks links;
+
+  const std::string& parameter(std::string_view name) const;  // one of the route's pattern
+  core::PolicyId policy_id() const;                           // from sub, rg, loc, name
+};
+
+using Handler = HttpResponse (*)(Call&);
+
+struct Route {
+  std::string_view method;
+  std::string_view pattern;
+  Handler handler;
+  Dialect dialect;
+};
+
+struct Match {
+  const Route* route = nullptr;  // none: `error` says why
+  std::vector<std::pair<std::string_view, std::string>> parameters;
+  core::Error error;
+  std::string allow;  // of method_not_allowed
+};
+
+// HEAD is matched as GET.
+Match match_route(std::string_view method, const Target& target);
+
+const std::vector<Route>& route_table();
+
+}  // namespace postern::http

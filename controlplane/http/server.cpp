@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/http/server.hpp"
+
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <list>
+
+#include "controlplane/http/connection.hpp"
+#include "controlplane/http/peer.hpp"
+
+namespace postern::http {
+namespace {
+
+namespace asio = boost::asio;
+using Stream = asio::generic::stream_protocol;
+using Acceptor = asio::basic_socket_acceptor<Stream>;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds accept_pause{200};  // when out of file descriptors
+
+Stream protocol_of(const Listener& listener) {
+  if (!listener.path().empty()) return {AF_UNIX, 0};
+  return {listener.family() == core::Family::ipv4 ? AF_INET : AF_INET6, IPPROTO_TCP};
+}
+
+struct Accepting {
+  Accepting(asio::io_context& io, Listener owned)
+      : listener(std::move(owned)), acceptor(io, protocol_of(listener), listener.release_fd()) {}
+
+  Listener listener;  // keeps the path; the descriptor is the acceptor's
+  Acceptor acceptor;
+};
+
+}  // namespace
+
+struct Server::Parts {
+  Parts(asio::io_context& context, RequestHandler handle, ServerLimits bounds)
+      : io(context), handler(std::move(handle)), limits(bounds), ticker(context) {}
+
+  asio::awaitable<void> accept(std::size_t index);
+  asio::awaitable<void> keep_time();
+  bool make_room(std::size_t listener);
+  void admit(Stream::socket socket, std::size_t listener);
+
+  asio::io_context& io;
+  RequestHandler handler;
+  ServerLimits limits;
+  asio::steady_timer ticker;
+  std::list<Accepting> listeners;
+  std::list<Connection> connections;
+  bool ticking = false, stopping = false;
+};
+
+// Under the bound, or the connection that has been idle longest goes.
+bool Server::Parts::make_room(std::size_t listener) {
+  std::size_t count = 0;
+  Connection* oldest = nullptr;
+  for (Connection& connection : connections) {
+    if (connection.listener != listener) continue;
+    ++count;
+    const bool idle = connection.waiting && !connection.closing;
+    if (idle && (!oldest || connection.waiting_since < oldest->waiting_since)) oldest = &connection;
+  }
+  if (count < limits.connections) return true;
+  if (!oldest) return false;
+  oldest->closing = true;
+  boost::system::error_code ignored;
+  oldest->socket.close(ignored);
+  return true;
+}
+
+void Server::Parts::admit(Stream::socket socket, std::size_t index) {
+  const auto& accepting = *std::next(listeners.begin(), static_cast<std::ptrdiff_t>(index));
+  const bool local = !accepting.listener.path().empty();
+  const int fd = socket.native_handle();
+  const int on = 1;
+  if (!local) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  Peer peer = local ? unix_peer(fd) : tcp_peer(fd, accepting.listener.port());
+  const auto now = Clock::now();
+  connections.push_back({.socket = std::move(socket), .peer = std::move(peer), .listener = index,
+                         .deadline = now + limits.idle, .waiting_since = now});
+  const auto self = std::prev(connections.end());
+  asio::co_spawn(io, serve(*self, limits, handler), [this, self](const std::exception_ptr& broken) {
+    if (broken) spdlog::error("A connection ended by an exception.");
+    connections.erase(self);
+  });
+}
+
+asio::awaitable<void> Server::Parts::accept(std::size_t index) {
+  Acceptor& acceptor = std::next(listeners.begin(), static_cast<std::ptrdiff_t>(index))->acceptor;
+  asio::steady_timer pause(io);
+  while (!stopping) {
+    auto [error, socket] = co_await acceptor.async_accept(as_result);
+    if (error == asio::error::operation_aborted || stopping) co_return;
+    if (error) {
+      spdlog::warn("A connection could not be accepted. error=\"{}\"", error.message());
+      pause.expires_after(accept_pause);
+      co_await pause.async_wait(as_result);
+    } else if (make_room(index)) {
+      admit(std::move(socket), index);
+    } else {
+      spdlog::warn("Too many connections: one more was closed. limit={}", limits.connections);
+    }
+  }
+}
+
+// Closes what is past its deadline. One timer for all: a connection costs no timer of its own.
+asio::awaitable<void> Server::Parts::keep_time() {
+  while (!stopping || !connections.empty()) {
+    ticker.expires_after(limits.tick);
+    co_await ticker.async_wait(as_result);
+    const auto now = Clock::now();
+    for (Connection& connection : connections) {
+      if (now < connection.deadline) continue;
+      boost::system::error_code ignored;
+      connection.socket.close(ignored);
+    }
+  }
+}
+
+Server::Server(asio::io_context& io, RequestHandler handler, ServerLimits limits)
+    : parts_(std::make_unique<Parts>(io, std::move(handler), limits)) {}
+
+Server::~Server() = default;
+
+void Server::add(Listener listener) {
+  parts_->listeners.emplace_back(parts_->io, std::move(listener));
+  asio::co_spawn(parts_->io, parts_->accept(parts_->listeners.size() - 1), asio::detached);
+  if (std::exchange(parts_->ticking, true)) return;
+  asio::co_spawn(parts_->io, parts_->keep_time(), asio::detached);
+}
+
+void Server::stop() {
+  if (std::exchange(parts_->stopping, true)) return;
+  boost::system::error_code ignored;
+  for (Accepting& accepting : parts_->listeners) accepting.acceptor.close(ignored);
+  const auto last = Clock::now() + parts_->limits.stop_grace;
+  for (Connection& connection : parts_->connections) {
+    connection.closing = true;
+    connection.deadline = std::min(connection.deadline, last);
+    if (connection.waiting) connection.socket.close(ignored);
+  }
+  parts_->ticker.cancel();
+}
+
+std::size_t Server::connections() const { return parts_->connections.size(); }
+
+}  // namespace postern::http

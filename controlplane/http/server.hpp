@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP server: accepts on its listeners, bounds connections and time, stops gracefully. One thread, the
+// io_context's; the handler runs on it and must not block for long. Knows nothing of routes.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "controlplane/http/endpoint.hpp"
+#include "controlplane/http/message.hpp"
+
+namespace postern::http {
+
+struct ServerLimits {
+  std::size_t body_bytes = std::size_t{1} << 20;
+  std::uint32_t header_bytes = 32U << 10;
+  std::size_t connections = 256;               // a listener; beyond, the longest idle one makes room
+  std::chrono::milliseconds idle{75'000};      // SDKs see a "socket hang up" if it is under 60 s
+  std::chrono::milliseconds request{20'000};   // from the first byte of a request to its last; as long again to answer
+  std::chrono::milliseconds stop_grace{5'000};
+  std::chrono::milliseconds tick{500};         // how exactly the above are kept
+};
+
+using RequestHandler = std::function<HttpResponse(const HttpRequest&, const Peer&)>;
+
+class Server {
+ public:
+  Server(boost::asio::io_context& io, RequestHandler handler, ServerLimits limits = {});
+  ~Server();  // the io_context must not run any more, or have nothing of this server's left to do
+
+  void add(Listener listener);  // accepts from the next turn of the io_context on
+  // Asks first: closes listeners and idle connections and lets answers finish; insists after stop_grace. Afterwards
+  // nothing of the server keeps the io_context running. May be called again.
+  void stop();
+  std::size_t connections() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace postern::http

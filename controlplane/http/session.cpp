@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that knows Beast: bytes to HttpRequest, HttpResponse to bytes.
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http.hpp>
+
+#include "controlplane/core/model.hpp"
+#include "controlplane/http/connection.hpp"
+#include "controlplane/http/problem.hpp"
+
+namespace postern::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace wire = boost::beast::http;
+using Parser = wire::request_parser<wire::string_body>;
+using Error = boost::system::error_code;
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t drain_bytes_max = std::size_t{8} << 20;
+
+HttpRequest taken(Parser& parser) {
+  auto& message = parser.get();
+  HttpRequest request{.method = std::string(message.method_string()), .target = std::string(message.target()),
+                      .headers = {}, .body = std::move(message.body())};
+  for (const auto& field : message)
+    request.headers.emplace_back(core::folded(std::string_view(field.name_string())), std::string(field.value()));
+  return request;
+}
+
+// What a request that cannot be read is answered with; none if the peer left or was too slow.
+std::optional<HttpResponse> refusal_of(const Error& error, Parser& parser, const ServerLimits& limits) {
+  const std::string target(parser.get().target());
+  if (error == wire::error::body_limit)
+    return refusal(413, "RequestEntityTooLarge", "The body is larger than " + std::to_string(limits.body_bytes) + " bytes.", target);
+  if (error == wire::error::header_limit || error == wire::error::buffer_overflow)
+    return refusal(431, "RequestHeaderFieldsTooLarge", "The header is larger than " + std::to_string(limits.header_bytes) + " bytes.", target);
+  const bool malformed = error.category() == wire::make_error_code(wire::error::bad_method).category() &&
+                         error != wire::error::end_of_stream && error != wire::error::partial_message;
+  if (malformed) return refusal(400, "BadRequest", "The request is not valid HTTP/1.1: " + error.message() + ".", target);
+  return std::nullopt;
+}
+
+asio::awaitable<bool> write_response(Connection& connection, HttpResponse response, unsigned version, bool head, bool keep_alive) {
+  wire::response<wire::string_body> message{static_cast<wire::status>(response.status), version};
+  for (const auto& [name, value] : response.headers) message.insert(name, value);
+  message.keep_alive(keep_alive);
+  const bool no_body = response.status == 204;
+  if (!response.body.empty()) message.set(wire::field::content_type, response.content_type);
+  if (!no_body) message.content_length(response.body.size());
+  if (!no_body && !head) message.body() = std::move(response.body);
+  const auto [error, bytes] = co_await wire::async_write(connection.socket, message, as_result);
+  co_return !error;
+}
+
+// After a refusal the peer may still be sending: closing now would reset the connection and lose our answer.
+asio::awaitable<void> drain(Connection& connection) {
+  Error ignored;
+  connection.socket.shutdown(asio::socket_base::shutdown_send, ignored);
+  std::array<char, 16384> waste;
+  for (std::size_t total = 0; total < drain_bytes_max;) {
+    const auto [error, bytes] = co_await connection.socket.async_read_some(asio::buffer(waste), as_result);
+    if (error) break;
+    total += bytes;
+  }
+}
+
+// Header, then body, with the interim answer a careful client waits for in between.
+asio::awaitable<Error> read_request(Connection& connection, beast::flat_buffer& buffer, Parser& parser) {
+  const auto [header_error, header_bytes] = co_await wire::async_read_header(connection.socket, buffer, parser, as_result);
+  if (header_error || parser.is_done()) co_return header_error;
+  if (beast::iequals(parser.get()[wire::field::expect], "100-continue")) {
+    constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    const auto [error, bytes] = co_await asio::async_write(connection.socket, asio::buffer(go_on), as_result);
+    if (error) co_return error;
+  }
+  const auto [body_error, body_bytes] = co_await wire::async_read(connection.socket, buffer, parser, as_result);
+  co_return body_error;
+}
+
+// True: bytes of the next request are there.
+asio::awaitable<bool> await_request(Connection& connection, beast::flat_buffer& buffer, const ServerLimits& limits) {
+  if (buffer.size() == 0) {
+    connection.waiting = true;
+    connection.waiting_since = std::chrono::steady_clock::now();
+    connection.deadline = connection.waiting_since + limits.idle;
+    const auto [error, bytes] = co_await connection.socket.async_read_some(buffer.prepare(4096), as_result);
+    buffer.commit(bytes);
+    if (error) co_return false;
+  }
+  connection.waiting = false;
+  connection.deadline = std::chrono::steady_clock::now() + limits.request;
+  co_return true;
+}
+
+}  // namespace
+
+asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, const RequestHandler& handler) {
+  beast::flat_buffer buffer;
+  while (!connection.closing && co_await await_request(connection, buffer, limits)) {
+    Parser parser;
+    parser.header_limit(limits.header_bytes);
+    parser.body_limit(limits.body_bytes);
+    const Error error = co_await read_request(connection, buffer, parser);
+    connection.deadline = std::chrono::steady_clock::now() + limits.request;
+    if (error) {
+      auto response = refusal_of(error, parser, limits);
+      if (response && co_await write_response(connection, *std::move(response), 11, false, false)) co_await drain(connection);
+      break;
+    }
+    const unsigned version = parser.get().version();
+    const bool head = parser.get().method() == wire::verb::head;
+    const bool asked_to_keep = parser.get().keep_alive();
+    HttpResponse response = handler(taken(parser), connection.peer);
+    connection.deadline = std::chrono::steady_clock::now() + limits.request;
+    const bool keep_alive = asked_to_keep && !response.close && !connection.closing;
+    if (!co_await write_response(connection, std::move(response), version, head, keep_alive) || !keep_alive) break;
+  }
+}
+
+}  // namespace postern::http
