@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -23,7 +24,7 @@ struct Api::Told {
 namespace {
 
 // For the log: a quoted word that stays on one line, whatever a client sent.
-std::string quoted(std::string_view text) {
+std::string one_line(std::string_view text) {
   std::string out = "\"";
   for (const char c : text.substr(0, 512)) {
     const bool plain = static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\';
@@ -85,7 +86,7 @@ HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
   try {
     response = answer(request, peer, told);
   } catch (const std::exception& broken) {
-    spdlog::error("A call broke an invariant. id={} what={}", told.id, quoted(broken.what()));
+    spdlog::error("A call broke an invariant. id={} what={}", told.id, one_line(broken.what()));
     const core::Error error{core::ErrorCode::internal, "The server made a mistake; its log has more under id " + told.id + ".", "", {}};
     response = error_response(error, is_azure_path(request.target) ? Dialect::azure : Dialect::own);
   }
@@ -94,9 +95,9 @@ HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
   // Path only: a query might one day hold what no log should.
   spdlog::log(told.quiet ? spdlog::level::debug : spdlog::level::info,
               "Answered. method={} path={} status={} ms={:.1f} bytes={} who={} from={} id={} client_id={}",
-              quoted(request.method), quoted(std::string_view(request.target).substr(0, request.target.find('?'))),
-              response.status, took.count(), response.body.size(), quoted(told.who),
-              peer.address ? core::to_string(*peer.address) : "unix", told.id, quoted(told.client_id));
+              one_line(request.method), one_line(std::string_view(request.target).substr(0, request.target.find('?'))),
+              response.status, took.count(), response.body.size(), one_line(told.who),
+              peer.address ? core::to_string(*peer.address) : "unix", told.id, one_line(told.client_id));
   return response;
 }
 

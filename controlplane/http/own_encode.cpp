@@ -132,7 +132,7 @@ Json encode_record(const core::AuditRecord& record) {
   put_unless_empty(json, "requestId", record.request_id);
   put_unless_empty(json, "clientRequestId", record.client_request_id);
   put_unless_empty(json, "policy", record.policy);
-  put_unless_empty(json, "machine", record.machine);
+  json["machines"] = record.machines;
   json["grants"] = record.grants;
   put_unless_empty(json, "code", record.code);
   put_unless_empty(json, "detail", record.detail);
