@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Migrations. *_ns are nanoseconds (UTC since 1970, boot times since boot); lists and nested objects are text, in the
+// forms of text_forms.hpp; *key columns are folded text.
+#include "controlplane/store/schema.hpp"
+
+#include <SQLiteCpp/Transaction.h>
+
+#include <array>
+#include <string>
+
+#include "controlplane/store/failure.hpp"
+
+namespace postern::store {
+
+namespace {
+
+constexpr int application_id = 0x706f7374;  // "post": tells our files from other programs'
+
+constexpr const char* version_1 = R"sql(
+CREATE TABLE machines(
+  key TEXT PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, os TEXT NOT NULL,
+  addresses TEXT NOT NULL, forwards TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE policies(
+  key TEXT PRIMARY KEY, subscription TEXT NOT NULL, resource_group TEXT NOT NULL, location TEXT NOT NULL,
+  name TEXT NOT NULL, generation INTEGER NOT NULL, kind TEXT NOT NULL, machines TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A request outlives its policy: it says what was asked, and answers a repeat.
+CREATE TABLE requests(
+  id INTEGER PRIMARY KEY, policy_key TEXT NOT NULL, subscription TEXT NOT NULL, resource_group TEXT NOT NULL,
+  location TEXT NOT NULL, policy_name TEXT NOT NULL, policy_generation INTEGER NOT NULL, start_ns INTEGER NOT NULL,
+  requestor TEXT NOT NULL, justification TEXT NOT NULL, client_request_id TEXT NOT NULL, body_digest TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE grants(
+  serial INTEGER PRIMARY KEY, request INTEGER NOT NULL REFERENCES requests(id), machine_id TEXT NOT NULL,
+  port INTEGER NOT NULL, protocol INTEGER NOT NULL, sources TEXT NOT NULL, ending INTEGER NOT NULL,
+  start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, boot_id TEXT NOT NULL, boot_start_ns INTEGER NOT NULL,
+  state INTEGER NOT NULL, end_reason INTEGER NOT NULL, ended_at_ns INTEGER, ended_by TEXT NOT NULL
+) STRICT;
+CREATE INDEX grants_by_request ON grants(request);
+CREATE INDEX grants_live ON grants(request) WHERE state = 0;
+CREATE INDEX grants_ended ON grants(ended_at_ns, request) WHERE state = 1;
+
+CREATE TABLE tokens(
+  id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, principal TEXT NOT NULL, assignments TEXT NOT NULL,
+  created_ns INTEGER NOT NULL, expires_ns INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- The highest numbers ever given out: they stay when their rows go.
+CREATE TABLE marks(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO marks VALUES ('serial', 0), ('request', 0), ('policy_generation', 0);
+
+CREATE TABLE audit(
+  sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, operation TEXT NOT NULL, outcome INTEGER NOT NULL,
+  principal TEXT NOT NULL, source TEXT NOT NULL, request_id TEXT NOT NULL, client_request_id TEXT NOT NULL,
+  policy TEXT NOT NULL, machine TEXT NOT NULL, grants TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
+  previous_hash BLOB NOT NULL, hash BLOB NOT NULL
+) STRICT;
+-- What the newest record must be, so that a cut-off tail shows.
+CREATE TABLE audit_head(only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
+INSERT INTO audit_head VALUES (1, 0, zeroblob(32));
+
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
+-- REPLACE deletes without the trigger above, so a number is taken once and in order.
+CREATE TRIGGER audit_in_order BEFORE INSERT ON audit
+WHEN NEW.sequence IS NOT (SELECT sequence + 1 FROM audit_head)
+BEGIN SELECT raise(ABORT, 'audit records are appended in order'); END;
+)sql";
+
+constexpr std::array<const char*, 1> migrations{version_1};
+
+int pragma(SQLite::Database& database, const char* name) {
+  return database.execAndGet(std::string("PRAGMA ") + name).getInt();
+}
+
+}  // namespace
+
+int schema_version() { return static_cast<int>(migrations.size()); }
+
+core::Result<void> check_schema(SQLite::Database& database, const std::filesystem::path& file) {
+  const int version = pragma(database, "user_version");
+  const bool empty = database.execAndGet("SELECT count(*) FROM sqlite_schema").getInt() == 0;
+  if (!empty && pragma(database, "application_id") != application_id)
+    return store_error("the file " + file.string() + " is a database of another program; nothing was changed");
+  if (version > schema_version())
+    return store_error("the store " + file.string() + " has schema version " + std::to_string(version) +
+                       ", this posternd knows versions up to " + std::to_string(schema_version()) +
+                       ": a newer Postern wrote it, so start that one; nothing was changed");
+  return {};
+}
+
+void migrate(SQLite::Database& database) {
+  for (int next = pragma(database, "user_version"); next < schema_version(); ++next) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    database.exec(migrations[static_cast<std::size_t>(next)]);
+    database.exec("PRAGMA application_id = " + std::to_string(application_id));
+    database.exec("PRAGMA user_version = " + std::to_string(next + 1));
+    transaction.commit();
+  }
+}
+
+}  // namespace postern::store

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening, committing, loading: the transactions around the tables.
+#include "controlplane/store/sqlite_store.hpp"
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Transaction.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "controlplane/store/audit_log.hpp"
+#include "controlplane/store/catalog_tables.hpp"
+#include "controlplane/store/grant_tables.hpp"
+#include "controlplane/store/lock_file.hpp"
+#include "controlplane/store/schema.hpp"
+#include "controlplane/store/statement.hpp"
+
+namespace postern::store {
+
+namespace {
+
+// Makes the file before SQLite does, so that it and the files beside it are the owner's only, and syncs its name.
+core::Result<void> create(const std::filesystem::path& file) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return store_error("the store " + file.string() + " could not be opened: " + std::strerror(errno));
+  ::close(fd);
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  const int folder_fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder_fd >= 0) {
+    ::fsync(folder_fd);
+    ::close(folder_fd);
+  }
+  return {};
+}
+
+// Durability is a promise (I7), so a file system that cannot do WAL is refused instead of served with less.
+core::Result<void> configure(SQLite::Database& database, const std::filesystem::path& file) {
+  if (sqlite3_db_readonly(database.getHandle(), "main") == 1)
+    return store_error("the store " + file.string() + " could not be opened: the file or its folder is read-only");
+  if (const std::string mode = database.execAndGet("PRAGMA journal_mode = WAL").getString(); mode != "wal")
+    return store_error("the store " + file.string() + " could not be opened: its file system allows no " +
+                       "write-ahead log (journal mode " + mode + ")");
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec("PRAGMA foreign_keys = ON");
+  database.exec("PRAGMA temp_store = MEMORY");
+  database.exec("PRAGMA cache_size = -65536");          // KiB
+  database.exec("PRAGMA journal_size_limit = 67108864");  // bytes: a large commit does not leave its log behind
+  return {};
+}
+
+std::uint64_t highest(std::uint64_t mark, std::uint64_t number) { return number > mark ? number : mark; }
+
+}  // namespace
+
+struct SqliteStore::Parts {
+  Parts(LockFile held, std::unique_ptr<SQLite::Database> opened, std::filesystem::path path, const core::Clock& now,
+        StoreOptions chosen)
+      : lock(std::move(held)), file(std::move(path)), clock(now), options(chosen), database(std::move(opened)),
+        machines(*database), policies(*database), tokens(*database), grants(*database), audit(*database),
+        raise_mark(*database, "UPDATE marks SET value = ?2 WHERE name = ?1 AND value < ?2"),
+        read_mark(*database, "SELECT value FROM marks WHERE name = ?") {}
+
+  void write(const core::ChangeSet& change);
+  void raise(const char* mark, std::uint64_t value);
+  std::uint64_t mark(const char* name);
+
+  LockFile lock;
+  std::filesystem::path file;
+  const core::Clock& clock;
+  StoreOptions options;
+  std::unique_ptr<SQLite::Database> database;
+  MachineTable machines;
+  PolicyTable policies;
+  TokenTable tokens;
+  GrantTables grants;
+  AuditLog audit;
+  SQLite::Statement raise_mark, read_mark;
+};
+
+void SqliteStore::Parts::raise(const char* name, std::uint64_t value) {
+  if (value != 0) Run(raise_mark).text(std::string(name)).number(value).execute();
+}
+
+std::uint64_t SqliteStore::Parts::mark(const char* name) {
+  Run row(read_mark);
+  row.text(std::string(name));
+  if (!row.next()) throw CorruptRow(std::string("the highest number of ") + name + " is missing");
+  return row.number();
+}
+
+void SqliteStore::Parts::write(const core::ChangeSet& change) {
+  std::uint64_t serial = 0, request_id = 0, generation = 0;
+  for (const core::Machine& machine : change.put_machines) machines.put(machine);
+  for (const std::string& id : change.erase_machines) machines.erase(id);
+  for (const core::Policy& policy : change.put_policies) {
+    policies.put(policy);
+    generation = highest(generation, policy.generation);
+  }
+  for (const core::PolicyId& id : change.erase_policies) policies.erase(id);
+  for (const core::Request& request : change.put_requests) {
+    grants.put(request);
+    request_id = highest(request_id, request.id);
+  }
+  for (const core::Grant& grant : change.put_grants) {
+    grants.put(grant);
+    serial = highest(serial, grant.serial);
+  }
+  for (const core::Token& token : change.put_tokens) tokens.put(token);
+  for (const std::string& id : change.erase_tokens) tokens.erase(id);
+  for (const core::AuditRecord& record : change.audit) audit.append(record);
+  raise("serial", serial);
+  raise("request", request_id);
+  raise("policy_generation", generation);
+}
+
+core::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file,
+                                                             const core::Clock& clock, StoreOptions options) {
+  auto lock = LockFile::take(file);
+  if (!lock) return lock.error();
+  if (auto created = create(file); !created) return created.error();
+  try {
+    auto database = std::make_unique<SQLite::Database>(file.string(), SQLite::OPEN_READWRITE,
+                                                       static_cast<int>(options.busy_timeout.count()));
+    // The schema is read before the journal mode is changed: a foreign or newer file stays as it is.
+    if (auto ours = check_schema(*database, file); !ours) return ours.error();
+    if (auto configured = configure(*database, file); !configured) return configured.error();
+    migrate(*database);
+    return std::unique_ptr<SqliteStore>(
+        new SqliteStore(std::make_unique<Parts>(*std::move(lock), std::move(database), file, clock, options)));
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "opened");
+  }
+}
+
+SqliteStore::SqliteStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+SqliteStore::~SqliteStore() = default;
+
+core::Result<void> SqliteStore::commit(const std::vector<core::ChangeSet>& changes) {
+  try {
+    SQLite::Transaction transaction(*parts_->database, SQLite::TransactionBehavior::IMMEDIATE);
+    for (const core::ChangeSet& change : changes) parts_->write(change);
+    transaction.commit();
+    return {};
+  } catch (const std::exception& failure) {  // the transaction was rolled back on the way out
+    return describe(failure, parts_->file, "written");
+  }
+}
+
+core::Result<core::Snapshot> SqliteStore::load() {
+  try {
+    core::Snapshot snapshot;
+    snapshot.machines = parts_->machines.load();
+    snapshot.policies = parts_->policies.load();
+    snapshot.tokens = parts_->tokens.load();
+    parts_->grants.load(parts_->clock.now().utc - parts_->options.keep_ended, parts_->options.ended_per_policy_max,
+                        snapshot.requests, snapshot.grants);
+    snapshot.last_serial = parts_->mark("serial");
+    snapshot.last_request = parts_->mark("request");
+    snapshot.last_policy_generation = parts_->mark("policy_generation");
+    snapshot.newest_record = parts_->audit.newest();
+    return snapshot;
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "read");
+  }
+}
+
+core::Result<std::vector<core::AuditRecord>> SqliteStore::audit(const core::AuditQuery& query) {
+  try {
+    return parts_->audit.find(query);
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "read");
+  }
+}
+
+core::Result<std::uint64_t> SqliteStore::verify_audit() {
+  try {
+    return parts_->audit.verify();
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "verified");
+  }
+}
+
+}  // namespace postern::store

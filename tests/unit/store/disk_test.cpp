@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real disk that is full or read-only (a small tmpfs): a sentence, nothing applied, nothing lost.
+#include <fstream>
+
+#include "tests/support/catch.hpp"
+#include "tests/unit/store/fixture.hpp"
+#include "tests/unit/store/small_disk.hpp"
+
+using namespace postern;
+using namespace postern::store_test;
+
+TEST_CASE("a full disk is an error with a sentence, nothing is applied, and room makes it work again") {
+  SmallDisk disk(512 * 1024);
+  skip_unless(disk.mounted(), "no right to mount a tmpfs");
+  auto store = open_store(disk.path() / "postern.db");
+  const std::filesystem::path ballast = disk.path() / "ballast";
+  std::uint64_t done = 0;
+  REQUIRE(store->commit({sample_decision(++done)}));
+  {
+    std::ofstream file(ballast);
+    while (file.write(std::string(4096, 'x').data(), 4096) && file.flush()) {
+    }
+  }
+  core::Result<void> committed;
+  while ((committed = store->commit({sample_decision(done + 1)})) && done < 10000) ++done;
+  REQUIRE_FALSE(committed);
+  CHECK(committed.error().code == core::ErrorCode::store_failed);
+  CHECK_THAT(committed.error().message, Catch::Contains("could not be written: the disk is full"));
+  CHECK(whole_decisions(*store) == done);
+
+  std::filesystem::remove(ballast);
+  CHECK(store->commit({sample_decision(done + 1)}));
+  CHECK(whole_decisions(*store) == done + 1);
+}
+
+TEST_CASE("a disk that turns read-only is an error with a sentence") {
+  SmallDisk disk(4 * 1024 * 1024);
+  skip_unless(disk.mounted(), "no right to mount a tmpfs");
+  { REQUIRE(open_store(disk.path() / "postern.db")->commit({sample_decision(1)})); }
+  REQUIRE(disk.make_read_only());
+  const auto opened = store::SqliteStore::open(disk.path() / "postern.db", standing_clock());
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code == core::ErrorCode::store_failed);
+  CHECK_THAT(opened.error().message, Catch::Contains("Read-only file system"));
+}

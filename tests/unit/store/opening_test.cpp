@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is refused at opening, always with a sentence and without a change: newer schemas, files of other programs,
+// files that are no database, a second daemon, a folder that is not there.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "controlplane/store/schema.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/unit/store/fixture.hpp"
+
+using namespace postern;
+using namespace postern::store_test;
+
+namespace {
+
+std::string content(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::string refusal(const std::filesystem::path& file) {
+  const auto opened = store::SqliteStore::open(file, standing_clock());
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().code == core::ErrorCode::store_failed);
+  return opened.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("a store of a newer schema is refused and stays as it is") {
+  TempFolder folder;
+  { REQUIRE(open_store(folder.file())->commit({sample_decision(1)})); }
+  meddle(folder.file(), "PRAGMA user_version = " + std::to_string(store::schema_version() + 1));
+  const std::string before = content(folder.file());
+  CHECK_THAT(refusal(folder.file()), Catch::Contains("a newer Postern wrote it"));
+  CHECK(content(folder.file()) == before);
+}
+
+TEST_CASE("a database of another program is refused and stays as it is") {
+  TempFolder folder;
+  SQLite::Database(folder.file().string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE).exec("CREATE TABLE t(x)");
+  const std::string before = content(folder.file());
+  CHECK_THAT(refusal(folder.file()), Catch::Contains("another program"));
+  CHECK(content(folder.file()) == before);
+}
+
+TEST_CASE("a file that is no database is refused and stays as it is") {
+  TempFolder folder;
+  { std::ofstream(folder.file()) << std::string(10000, 'x'); }
+  CHECK_THAT(refusal(folder.file()), Catch::Contains("damaged or no database"));
+  CHECK(content(folder.file()) == std::string(10000, 'x'));
+}
+
+TEST_CASE("a folder that is not there is refused with its name") {
+  TempFolder folder;
+  CHECK_THAT(refusal(folder.path() / "nowhere" / "postern.db"), Catch::Contains("No such file or directory"));
+}
+
+TEST_CASE("a second daemon on the same store is refused, the next one after it is not") {
+  TempFolder folder;
+  {
+    auto first = open_store(folder.file());
+    CHECK_THAT(refusal(folder.file()), Catch::Contains("in use by process " + std::to_string(::getpid())));
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(store::SqliteStore::open(folder.file(), standing_clock()) ? 1 : 0);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    CHECK(first->commit({sample_decision(1)}));
+  }
+  CHECK(store::SqliteStore::open(folder.file(), standing_clock()).has_value());
+}
+
+TEST_CASE("the file is opened for durability: WAL and the newest schema") {
+  TempFolder folder;
+  auto store = open_store(folder.file());
+  SQLite::Database shell(folder.file().string(), SQLite::OPEN_READONLY);
+  CHECK(shell.execAndGet("PRAGMA journal_mode").getString() == "wal");
+  CHECK(shell.execAndGet("PRAGMA user_version").getInt() == store::schema_version());
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// What was committed is loaded again, field by field, also after the file was closed; erasures stay erased.
+#include "tests/support/catch.hpp"
+#include "tests/unit/store/fixture.hpp"
+
+using namespace postern;
+using namespace postern::store_test;
+
+namespace {
+
+core::Machine machine() {
+  core::Machine machine;
+  machine.id = "/subscriptions/sub/resourceGroups/G/providers/Microsoft.Compute/virtualMachines/VM1";
+  machine.name = "VM1";
+  machine.os = "linux";
+  machine.addresses = {*core::parse_prefix("198.51.100.10"), *core::parse_prefix("2001:db8:1::/64")};
+  machine.forwards = {{*core::parse_address("203.0.113.1"), 2222, core::Protocol::udp, 22}};
+  return machine;
+}
+
+core::Policy policy() {
+  core::Policy policy;
+  policy.id = {"sub", "Group", "local", "Default"};
+  policy.generation = 5;
+  core::PortRule rule;
+  rule.number = 3389;
+  rule.protocol = core::Protocol::any;
+  rule.sources = {source("*"), source("192.0.2.0/25")};
+  rule.max_duration = std::chrono::hours(3);
+  rule.ending = core::Ending::cut;
+  policy.machines = {{machine().id, {rule}, "203.0.113.9"}};
+  return policy;
+}
+
+core::Token token() {
+  core::Token token;
+  token.id = "t1";
+  token.hash = "abc";
+  token.principal = {"bob", {{"requester", "/subscriptions/sub"}, {"reader", "/"}}};
+  token.created = core::UtcTime(std::chrono::nanoseconds(5));
+  token.expires = core::UtcTime(std::chrono::nanoseconds(9));
+  return token;
+}
+
+}  // namespace
+
+TEST_CASE("a new store is empty and private") {
+  TempFolder folder;
+  auto store = open_store(folder.file());
+  const auto snapshot = store->load();
+  REQUIRE(snapshot);
+  CHECK(snapshot->grants.empty());
+  CHECK(snapshot->last_serial == 0);
+  CHECK_FALSE(snapshot->newest_record);
+  using std::filesystem::perms;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    CHECK((entry.status().permissions() & (perms::group_all | perms::others_all)) == perms::none);
+}
+
+TEST_CASE("machines, policies and tokens come back as they were put") {
+  TempFolder folder;
+  core::ChangeSet change;
+  change.put_machines = {machine()};
+  change.put_policies = {policy()};
+  change.put_tokens = {token()};
+  REQUIRE(open_store(folder.file())->commit({change}));
+
+  const auto loaded = open_store(folder.file())->load();
+  REQUIRE(loaded);
+  REQUIRE(loaded->machines.size() == 1);
+  CHECK(loaded->machines[0].id == machine().id);
+  CHECK(loaded->machines[0].name == "VM1");
+  CHECK(loaded->machines[0].os == "linux");
+  CHECK(loaded->machines[0].addresses == machine().addresses);
+  CHECK(loaded->machines[0].forwards == machine().forwards);
+
+  REQUIRE(loaded->policies.size() == 1);
+  const core::Policy& read = loaded->policies[0];
+  CHECK(read.id.path() == policy().id.path());
+  CHECK(read.generation == 5);
+  CHECK(read.kind == "Basic");
+  REQUIRE(read.machines.size() == 1);
+  CHECK(read.machines[0].machine_id == machine().id);
+  CHECK(read.machines[0].public_ip_address == "203.0.113.9");
+  REQUIRE(read.machines[0].ports.size() == 1);
+  CHECK(read.machines[0].ports[0].number == 3389);
+  CHECK(read.machines[0].ports[0].protocol == core::Protocol::any);
+  CHECK(read.machines[0].ports[0].sources == policy().machines[0].ports[0].sources);
+  CHECK(read.machines[0].ports[0].max_duration == std::chrono::hours(3));
+  CHECK(read.machines[0].ports[0].ending == core::Ending::cut);
+
+  REQUIRE(loaded->tokens.size() == 1);
+  CHECK(loaded->tokens[0].hash == "abc");
+  CHECK(loaded->tokens[0].principal.name == "bob");
+  REQUIRE(loaded->tokens[0].principal.assignments.size() == 2);
+  CHECK(loaded->tokens[0].principal.assignments[0].scope == "/subscriptions/sub");
+  CHECK(loaded->tokens[0].expires == token().expires);
+  CHECK(loaded->last_policy_generation == 5);
+}
+
+TEST_CASE("requests and grants come back as they were put, and newer puts replace older ones") {
+  TempFolder folder;
+  auto store = open_store(folder.file());
+  REQUIRE(store->commit({sample_decision(3)}));
+  core::ChangeSet ended;
+  ended.put_grants = {sample_grant(3, 3)};
+  ended.put_grants[0].state = core::GrantState::ended;
+  ended.put_grants[0].end_reason = core::EndReason::taken_back;
+  ended.put_grants[0].ended_at = standing_clock().utc;
+  ended.put_grants[0].ended_by = "carol";
+  REQUIRE(store->commit({ended}));
+
+  const auto loaded = store->load();
+  REQUIRE(loaded);
+  REQUIRE(loaded->requests.size() == 1);
+  const core::Request& request = loaded->requests[0];
+  CHECK(request.id == 3);
+  CHECK(request.policy.path() == sample_request(3).policy.path());
+  CHECK(request.policy_generation == 7);
+  CHECK(request.start == sample_request(3).start);
+  CHECK(request.requestor == "alice");
+  CHECK(request.justification == sample_request(3).justification);
+  CHECK(request.client_request_id == "client-1");
+  CHECK(request.body_digest == "digest");
+  REQUIRE(loaded->grants.size() == 1);
+  const core::Grant& grant = loaded->grants[0];
+  CHECK(grant.serial == 3);
+  CHECK(grant.request == 3);
+  CHECK(grant.machine_id == sample_grant(3, 3).machine_id);
+  CHECK(grant.port == 22);
+  CHECK(grant.protocol == core::Protocol::tcp);
+  CHECK(grant.sources == sample_grant(3, 3).sources);
+  CHECK(grant.ending == core::Ending::cut);
+  CHECK(grant.start == sample_grant(3, 3).start);
+  CHECK(grant.end == sample_grant(3, 3).end);
+  CHECK(grant.boot_id == "boot");
+  CHECK(grant.boot_start == sample_grant(3, 3).boot_start);
+  CHECK(grant.state == core::GrantState::ended);
+  CHECK(grant.end_reason == core::EndReason::taken_back);
+  CHECK(grant.ended_at == standing_clock().utc);
+  CHECK(grant.ended_by == "carol");
+  CHECK(loaded->newest_record == sample_record(3).time);
+}
+
+TEST_CASE("erasing goes by folded name, and numbers once given out stay known") {
+  TempFolder folder;
+  auto store = open_store(folder.file());
+  core::ChangeSet change;
+  change.put_machines = {machine()};
+  change.put_policies = {policy()};
+  change.put_tokens = {token()};
+  REQUIRE(store->commit({change}));
+  core::ChangeSet erase;
+  erase.erase_machines = {core::folded(machine().id)};
+  erase.erase_policies = {{"SUB", "group", "LOCAL", "default"}};
+  erase.erase_tokens = {"t1"};
+  REQUIRE(store->commit({erase}));
+  const auto loaded = store->load();
+  REQUIRE(loaded);
+  CHECK(loaded->machines.empty());
+  CHECK(loaded->policies.empty());
+  CHECK(loaded->tokens.empty());
+  CHECK(loaded->last_policy_generation == 5);
+}
