@@ -49,8 +49,10 @@ LoaderResult<MapHandle> MapHandle::adopt(Fd fd, std::string name, bpf_map_type t
     return system_error("asking the kernel about map " + name, errno);
   MapHandle map;
   map.fd_ = std::move(fd);
-  map.info_ = {std::move(name), static_cast<bpf_map_type>(raw.type), raw.key_size, raw.value_size,
-               raw.max_entries, raw.map_flags, raw.id};
+  map.info_ = {std::move(name), static_cast<bpf_map_type>(raw.type),
+               raw.key_size,    raw.value_size,
+               raw.max_entries, raw.map_flags,
+               raw.id};
   if (auto wrong = mismatch(map.info_, type, key_size, value_size)) return *wrong;
   return map;
 }

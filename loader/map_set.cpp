@@ -49,7 +49,8 @@ LoaderError missing_folder(const std::filesystem::path& bpffs, const std::filesy
   if (others.empty())
     return {"no gate is loaded: " + folder.string() + " does not exist; start it with `postern-loader attach`", why};
   return {"the gate in " + bpffs.string() + " speaks ABI " + others + ", this program speaks v" +
-              std::to_string(GATE_ABI) + advice, why};
+              std::to_string(GATE_ABI) + advice,
+          why};
 }
 
 }  // namespace
@@ -68,14 +69,14 @@ bpf_map_type map_type(std::string_view name) {
 
 LoaderResult<MapSet> MapSet::open(const std::filesystem::path& bpffs) {
   const std::filesystem::path folder = map_folder(bpffs);
-  struct stat there{};
+  struct stat there {};
   if (::stat(folder.c_str(), &there) != 0) return missing_folder(bpffs, folder, errno);
   MapSet maps;
-#define POSTERN_OPEN_MAP(map, key, value)                                              \
-  {                                                                                    \
-    auto opened = BpfMap<key, value>::open((folder / #map).string(), kind::map);       \
-    if (!opened) return opened.error();                                                \
-    maps.map = std::move(*opened);                                                     \
+#define POSTERN_OPEN_MAP(map, key, value)                                        \
+  {                                                                              \
+    auto opened = BpfMap<key, value>::open((folder / #map).string(), kind::map); \
+    if (!opened) return opened.error();                                          \
+    maps.map = std::move(*opened);                                               \
   }
   GATE_MAPS(POSTERN_OPEN_MAP)
 #undef POSTERN_OPEN_MAP
@@ -83,8 +84,8 @@ LoaderResult<MapSet> MapSet::open(const std::filesystem::path& bpffs) {
   if (!configured) return configured.error();
   // 0: the loader has not configured the gate yet (it opens the maps before it writes the record).
   if (const std::uint32_t abi = *configured ? (*configured)->abi : 0; abi != 0 && abi != GATE_ABI)
-    return LoaderError{"the gate in " + folder.string() + " was configured by a loader of ABI v" +
-                           std::to_string(abi) + ", this program speaks v" + std::to_string(GATE_ABI) + advice,
+    return LoaderError{"the gate in " + folder.string() + " was configured by a loader of ABI v" + std::to_string(abi) +
+                           ", this program speaks v" + std::to_string(GATE_ABI) + advice,
                        EINVAL};
   return maps;
 }

@@ -37,7 +37,9 @@ std::string encoded(const core::AuditRecord& record) {
   append_field(bytes, record.request_id);
   append_field(bytes, record.client_request_id);
   append_field(bytes, record.policy);
-  append_field(bytes, record.machine);
+  std::string machines;
+  for (const std::string& machine : record.machines) append_field(machines, machine);
+  append_field(bytes, machines);
   append_number(bytes, record.grants.size() * 8);
   for (const std::uint64_t serial : record.grants) append_number(bytes, serial);
   append_field(bytes, record.code);

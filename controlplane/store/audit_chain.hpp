@@ -3,7 +3,8 @@
 //
 // encoding(n) is the text "postern-audit-1", then the fields in the order of core::AuditRecord, each as an 8-byte
 // big-endian length and its bytes; numbers are 8 bytes big-endian (time: nanoseconds since 1970 UTC, two's complement;
-// outcome: its number), the grants' serials one after the other in one field. No two records share an encoding.
+// outcome: its number); the machines, each as a field, and the grants' serials one after the other in one field. No two
+// records share an encoding.
 #pragma once
 
 #include <array>

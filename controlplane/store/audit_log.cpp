@@ -15,7 +15,7 @@ namespace postern::store {
 namespace {
 
 constexpr const char* columns =
-    "sequence, time_ns, operation, outcome, principal, source, request_id, client_request_id, policy, machine, "
+    "sequence, time_ns, operation, outcome, principal, source, request_id, client_request_id, policy, machines, "
     "grants, code, detail";
 
 core::AuditRecord read_record(Run& row) {
@@ -29,7 +29,7 @@ core::AuditRecord read_record(Run& row) {
   record.request_id = row.text();
   record.client_request_id = row.text();
   record.policy = row.text();
-  record.machine = row.text();
+  record.machines = texts_from(row.text());
   record.grants = numbers_from(row.text());
   record.code = row.text();
   record.detail = row.text();
@@ -56,7 +56,9 @@ AuditLog::AuditLog(SQLite::Database& database)
       append_(database, std::string("INSERT INTO audit(") + columns +
                             ", previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       find_(database, std::string("SELECT ") + columns +
-                          " FROM audit WHERE (?1 = '' OR machine = ?1 COLLATE NOCASE) AND (?2 = '' OR principal = ?2) "
+                          " FROM audit WHERE (?1 = '' OR EXISTS (SELECT 1 FROM json_each(machines) WHERE value = ?1 "
+                          "COLLATE NOCASE)) "
+                          "AND (?2 = '' OR principal = ?2) "
                           "AND (?3 = '' OR operation = ?3) AND time_ns >= ?4 AND time_ns < ?5 AND sequence < ?6 "
                           "ORDER BY sequence DESC LIMIT ?7"),
       walk_(database, std::string("SELECT ") + columns + ", previous_hash, hash FROM audit ORDER BY sequence"),
@@ -83,7 +85,7 @@ void AuditLog::append(core::AuditRecord record) {
       .text(record.request_id)
       .text(record.client_request_id)
       .text(record.policy)
-      .text(record.machine)
+      .text(to_text(record.machines))
       .text(to_text(record.grants))
       .text(record.code)
       .text(record.detail)
@@ -113,7 +115,8 @@ core::Result<std::uint64_t> AuditLog::verify() {
     const std::uint64_t expected = before.sequence + 1;
     if (record.sequence > expected) return bad_record(expected, "is missing");
     if (record.sequence < expected) return bad_record(record.sequence, "has a number that cannot be");
-    if (previous != before.hash) return bad_record(expected, "does not follow the one before it: the order was changed");
+    if (previous != before.hash)
+      return bad_record(expected, "does not follow the one before it: the order was changed");
     if (chained(before.hash, record) != hash) return bad_record(expected, "was changed");
     before = {expected, hash};
   }

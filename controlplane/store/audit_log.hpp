@@ -22,7 +22,7 @@ class AuditLog {
 
   // Gives the record the next sequence number; runs inside the caller's transaction.
   void append(core::AuditRecord record);
-  // machine without regard to case, principal and operation exactly, from ≤ time < to; newest first.
+  // machine any of a record's, without regard to case; principal and operation exactly, from ≤ time < to; newest first.
   std::vector<core::AuditRecord> find(const core::AuditQuery& query);
   // How many records were checked; an error's target is "audit[n]", n the first record that is not as written.
   core::Result<std::uint64_t> verify();

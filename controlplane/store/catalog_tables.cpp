@@ -26,7 +26,9 @@ void MachineTable::put(const core::Machine& machine) {
       .execute();
 }
 
-void MachineTable::erase(const std::string& id) { Run(erase_).text(core::folded(id)).execute(); }
+void MachineTable::erase(const std::string& id) {
+  Run(erase_).text(core::folded(id)).execute();
+}
 
 std::vector<core::Machine> MachineTable::load() {
   std::vector<core::Machine> machines;
@@ -66,7 +68,9 @@ void PolicyTable::put(const core::Policy& policy) {
       .execute();
 }
 
-void PolicyTable::erase(const core::PolicyId& id) { Run(erase_).text(id.key()).execute(); }
+void PolicyTable::erase(const core::PolicyId& id) {
+  Run(erase_).text(id.key()).execute();
+}
 
 std::vector<core::Policy> PolicyTable::load() {
   std::vector<core::Policy> policies;
@@ -104,7 +108,9 @@ void TokenTable::put(const core::Token& token) {
       .execute();
 }
 
-void TokenTable::erase(const std::string& id) { Run(erase_).text(id).execute(); }
+void TokenTable::erase(const std::string& id) {
+  Run(erase_).text(id).execute();
+}
 
 std::vector<core::Token> TokenTable::load() {
   std::vector<core::Token> tokens;

@@ -31,7 +31,9 @@ std::string reason(const SQLite::Exception& failure) {
 
 }  // namespace
 
-core::Error store_error(std::string sentence) { return {core::ErrorCode::store_failed, std::move(sentence), "", {}}; }
+core::Error store_error(std::string sentence) {
+  return {core::ErrorCode::store_failed, std::move(sentence), "", {}};
+}
 
 core::Error describe(const std::exception& failure, const std::filesystem::path& file, std::string_view step) {
   const auto* sqlite = dynamic_cast<const SQLite::Exception*>(&failure);

@@ -56,7 +56,7 @@ INSERT INTO marks VALUES ('serial', 0), ('request', 0), ('policy_generation', 0)
 CREATE TABLE audit(
   sequence INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, operation TEXT NOT NULL, outcome INTEGER NOT NULL,
   principal TEXT NOT NULL, source TEXT NOT NULL, request_id TEXT NOT NULL, client_request_id TEXT NOT NULL,
-  policy TEXT NOT NULL, machine TEXT NOT NULL, grants TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
+  policy TEXT NOT NULL, machines TEXT NOT NULL, grants TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
   previous_hash BLOB NOT NULL, hash BLOB NOT NULL
 ) STRICT;
 -- What the newest record must be, so that a cut-off tail shows.
@@ -79,7 +79,9 @@ int pragma(SQLite::Database& database, const char* name) {
 
 }  // namespace
 
-int schema_version() { return static_cast<int>(migrations.size()); }
+int schema_version() {
+  return static_cast<int>(migrations.size());
+}
 
 core::Result<void> check_schema(SQLite::Database& database, const std::filesystem::path& file) {
   const int version = pragma(database, "user_version");

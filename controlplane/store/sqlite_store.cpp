@@ -47,20 +47,30 @@ core::Result<void> configure(SQLite::Database& database, const std::filesystem::
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA foreign_keys = ON");
   database.exec("PRAGMA temp_store = MEMORY");
-  database.exec("PRAGMA cache_size = -65536");          // KiB
+  database.exec("PRAGMA cache_size = -65536");            // KiB
   database.exec("PRAGMA journal_size_limit = 67108864");  // bytes: a large commit does not leave its log behind
   return {};
 }
 
-std::uint64_t highest(std::uint64_t mark, std::uint64_t number) { return number > mark ? number : mark; }
+std::uint64_t highest(std::uint64_t mark, std::uint64_t number) {
+  return number > mark ? number : mark;
+}
 
 }  // namespace
 
 struct SqliteStore::Parts {
   Parts(LockFile held, std::unique_ptr<SQLite::Database> opened, std::filesystem::path path, const core::Clock& now,
         StoreOptions chosen)
-      : lock(std::move(held)), file(std::move(path)), clock(now), options(chosen), database(std::move(opened)),
-        machines(*database), policies(*database), tokens(*database), grants(*database), audit(*database),
+      : lock(std::move(held)),
+        file(std::move(path)),
+        clock(now),
+        options(chosen),
+        database(std::move(opened)),
+        machines(*database),
+        policies(*database),
+        tokens(*database),
+        grants(*database),
+        audit(*database),
         raise_mark(*database, "UPDATE marks SET value = ?2 WHERE name = ?1 AND value < ?2"),
         read_mark(*database, "SELECT value FROM marks WHERE name = ?") {}
 

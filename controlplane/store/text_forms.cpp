@@ -120,6 +120,14 @@ std::vector<std::uint64_t> numbers_from(std::string_view text) {
   });
 }
 
+std::string to_text(const std::vector<std::string>& texts) {
+  return json(texts).dump();
+}
+
+std::vector<std::string> texts_from(const std::string& text) {
+  return from_json(text, [](const json& item) { return item.get<std::string>(); });
+}
+
 std::string to_text(const std::vector<core::Forward>& forwards) {
   json list = json::array();
   for (const core::Forward& forward : forwards)

@@ -20,6 +20,9 @@ std::vector<core::Prefix> prefixes_from(std::string_view text);
 std::string to_text(const std::vector<std::uint64_t>& numbers);
 std::vector<std::uint64_t> numbers_from(std::string_view text);
 
+std::string to_text(const std::vector<std::string>& texts);
+std::vector<std::string> texts_from(const std::string& text);
+
 std::string to_text(const std::vector<core::Forward>& forwards);
 std::vector<core::Forward> forwards_from(const std::string& text);
 

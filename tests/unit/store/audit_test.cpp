@@ -13,9 +13,12 @@ void fill(const std::filesystem::path& file, std::uint64_t records) {
   for (std::uint64_t n = 1; n <= records; ++n) REQUIRE(store->commit({sample_decision(n)}));
 }
 
-core::Result<std::uint64_t> verify(const std::filesystem::path& file) { return open_store(file)->verify_audit(); }
+core::Result<std::uint64_t> verify(const std::filesystem::path& file) {
+  return open_store(file)->verify_audit();
+}
 
-constexpr const char* unlock = "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; DROP TRIGGER audit_in_order; ";
+constexpr const char* unlock =
+    "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete; DROP TRIGGER audit_in_order; ";
 
 }  // namespace
 
@@ -68,7 +71,7 @@ TEST_CASE("verify names the first bad record") {
        "order"},
       {"a forged record at the end",
        "INSERT INTO audit SELECT 6, time_ns, operation, outcome, principal, source, request_id, client_request_id, "
-       "policy, machine, grants, code, detail, hash, hash FROM audit WHERE sequence = 5",
+       "policy, machines, grants, code, detail, hash, hash FROM audit WHERE sequence = 5",
        "audit[6]", "changed"},
   }));
   DYNAMIC_SECTION(row.name) {
@@ -118,6 +121,8 @@ TEST_CASE("queries filter, page backwards and give every field back") {
   query = {};
   query.machine = "/SUBSCRIPTIONS/sub/virtualmachines/vm1";
   CHECK(sequences(query).size() == 10);
+  query.machine = "/subscriptions/sub/virtualMachines/vm3";  // the second of two
+  CHECK(sequences(query).size() == 10);
   query.machine = "/subscriptions/sub/virtualMachines/VM2";
   CHECK(sequences(query).empty());
   query = {};
@@ -136,7 +141,7 @@ TEST_CASE("queries filter, page backwards and give every field back") {
   CHECK(newest.request_id == "request-1");
   CHECK(newest.client_request_id == "client-1");
   CHECK(newest.policy == sample_record(1).policy);
-  CHECK(newest.machine == sample_record(1).machine);
+  CHECK(newest.machines == sample_record(1).machines);
   CHECK(newest.grants == Sequences{10, 110});
   CHECK(newest.code == "AuthorizationFailed");
   CHECK(newest.detail == "opened");

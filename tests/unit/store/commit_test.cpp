@@ -39,7 +39,8 @@ TEST_CASE("a span of change sets is one transaction") {
 
 TEST_CASE("a lock that another process holds is an error with a sentence, and goes away with the lock") {
   TempFolder folder;
-  auto opened = store::SqliteStore::open(folder.file(), standing_clock(), {.busy_timeout = std::chrono::milliseconds(50)});
+  auto opened =
+      store::SqliteStore::open(folder.file(), standing_clock(), {.busy_timeout = std::chrono::milliseconds(50)});
   REQUIRE(opened);
   core::Store& store = **opened;
   {

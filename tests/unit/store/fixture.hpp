@@ -54,7 +54,9 @@ inline std::unique_ptr<store::SqliteStore> open_store(const std::filesystem::pat
   return *std::move(opened);
 }
 
-inline core::Source source(const char* text) { return *core::parse_source(text); }
+inline core::Source source(const char* text) {
+  return *core::parse_source(text);
+}
 
 inline core::Request sample_request(std::uint64_t id, const std::string& policy = "p1") {
   core::Request request;
@@ -93,7 +95,7 @@ inline core::AuditRecord sample_record(std::uint64_t serial) {
   record.request_id = "request-1";
   record.client_request_id = "client-1";
   record.policy = "/subscriptions/sub/policies/p1";
-  record.machine = "/subscriptions/sub/virtualMachines/VM1";
+  record.machines = {"/subscriptions/sub/virtualMachines/VM1", "/subscriptions/sub/virtualMachines/VM3"};
   record.grants = {serial};
   record.detail = "opened";
   return record;

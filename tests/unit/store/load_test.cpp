@@ -8,7 +8,8 @@ using namespace postern::store_test;
 
 namespace {
 
-core::ChangeSet decision(std::uint64_t n, std::optional<std::chrono::hours> ended_ago, const std::string& policy = "p1") {
+core::ChangeSet decision(std::uint64_t n, std::optional<std::chrono::hours> ended_ago,
+                         const std::string& policy = "p1") {
   core::ChangeSet change = sample_decision(n);
   change.put_requests[0] = sample_request(n, policy);
   if (ended_ago) {
@@ -44,7 +45,7 @@ TEST_CASE("ended requests are bounded to the newest 200 of each policy, live one
   TempFolder folder;
   auto store = open_store(folder.file());
   std::vector<core::ChangeSet> changes;
-  for (std::uint64_t n = 1; n <= 250; ++n) changes.push_back(decision(n, std::nullopt));           // live
+  for (std::uint64_t n = 1; n <= 250; ++n) changes.push_back(decision(n, std::nullopt));             // live
   for (std::uint64_t n = 251; n <= 500; ++n) changes.push_back(decision(n, std::chrono::hours(1)));  // p1
   for (std::uint64_t n = 501; n <= 510; ++n) changes.push_back(decision(n, std::chrono::hours(1), "p2"));
   REQUIRE(store->commit(changes));
