@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// A network interface of this network namespace that the gate can stand on: it exists and carries Ethernet frames.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "loader/error.hpp"
+
+namespace postern::loader {
+
+struct Interface {
+  std::string name;
+  int index = 0;
+};
+
+// Refuses an unknown name and every link that is not Ethernet (tun, wg, ppp, lo): the programs begin at an Ethernet
+// header, and on such a link they would read IP as one.
+LoaderResult<Interface> find_interface(const std::string& name);
+// 0 if there is no such interface (any more).
+int interface_index(const std::string& name);
+
+// The network namespace of this process, as the inode of its file; 0 if /proc does not tell.
+std::uint64_t network_namespace();
+// Whether some process or some name below /run/netns still holds that namespace.
+bool network_namespace_lives(std::uint64_t inode);
+
+}  // namespace postern::loader
