@@ -1,54 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The BPF objects, see program.hpp. The only place that includes the skeletons of the gate.
+// The BPF objects, see program.hpp. 
 #include "loader/program.hpp"
 
 #include <bpf/bpf.h>
-#include <gate_egress.skel.h>
-#include <gate_explain.skel.h>
-#include <gate_ingress.skel.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 
-#include "bpf/abi/maps.h"
 #include "loader/log_tail.hpp"
 #include "loader/map_set.hpp"
+#include "loader/skeletons.hpp"
 
 namespace postern::loader {
 namespace {
-
-struct Opened {
-  void* skeleton;
-  void (*close)(void*);
-  bpf_object* object;
-  bpf_program* program;
-  std::uint32_t abi;
-};
-
-// Skeletons are structs of different types with the same members.
-#define POSTERN_OPEN(skeleton_name, program_name)                                                             \
-  [](const bpf_object_open_opts* options) -> std::optional<Opened> {                                          \
-    struct skeleton_name* skeleton = skeleton_name##__open_opts(options);                                     \
-    if (!skeleton) return std::nullopt;                                                                       \
-    return Opened{skeleton, [](void* it) { skeleton_name##__destroy(static_cast<struct skeleton_name*>(it)); }, \
-                  skeleton->obj, skeleton->progs.program_name, skeleton->rodata->gate_abi};                   \
-  }
-
-struct PartRow {
-  const char* name;
-  std::optional<Opened> (*open)(const bpf_object_open_opts*);
-};
-
-const PartRow& row(Part part) {
-  static const std::array<PartRow, 3> rows = {{
-      {"gate_ingress", POSTERN_OPEN(gate_ingress, postern_ingress)},
-      {"gate_egress", POSTERN_OPEN(gate_egress, postern_egress)},
-      {"gate_explain", POSTERN_OPEN(gate_explain, postern_explain)},
-  }};
-  return rows[static_cast<std::size_t>(part)];
-}
 
 std::optional<std::uint32_t> wanted_size(const TableSizes& sizes, std::string_view map) {
   if (map == "grants_v4" || map == "grants_v6" || map == "grant_records" || map == "grant_usage") return sizes.grants;
@@ -81,13 +47,13 @@ LoaderResult<void> configure_map(bpf_map* map, const std::filesystem::path& pin,
 LoaderResult<GateObject> GateObject::open(Part part) {
   forget_library_logs();
   LIBBPF_OPTS(bpf_object_open_opts, options);
-  const auto opened = row(part).open(&options);
-  if (!opened) return library_error(std::string("open the object ") + row(part).name, errno);
+  const auto opened = open_skeleton(part, &options);
+  if (!opened) return library_error(std::string("open the object ") + object_name(part), errno);
   GateObject object;
   object.skeleton_ = {opened->skeleton, opened->close};
   object.object_ = opened->object;
   object.program_ = opened->program;
-  object.name_ = row(part).name;
+  object.name_ = object_name(part);
   if (opened->abi != GATE_ABI)
     return LoaderError{std::string("the object ") + object.name_ + " was built for ABI " + std::to_string(opened->abi) +
                            " and this program for " + std::to_string(GATE_ABI) + ": build both from one tree",

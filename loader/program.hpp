@@ -9,14 +9,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "loader/error.hpp"
 #include "loader/fd.hpp"
 #include "loader/instance.hpp"
+#include "loader/part.hpp"
 
 namespace postern::loader {
-
-enum class Part { ingress, egress, explain };
 
 // How large the tables become; none: as the objects say. A pinned table keeps the size it has.
 struct TableSizes {

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The subcommands as CLI11 sees them, see command_line.hpp. Decides nothing: options in, a verb, sentences out.
+#include "loader/command_line.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "loader/gate.hpp"
+#include "loader/probe.hpp"
+#include "loader/settings.hpp"
+#include "loader/status.hpp"
+
+namespace postern::loader {
+namespace {
+
+int fail(const LoaderError& error, int code = exit_failed) {
+  std::cerr << "postern-loader: " << error.sentence << "\n";
+  return code;
+}
+
+void add_instance(CLI::App& command, Instance& instance) {
+  command.add_option("--instance", instance.name, "Name of the gate")->capture_default_str();
+  command.add_option("--run-dir", instance.run_dir, "Where gates keep their maps and records")->capture_default_str();
+}
+
+// "60s", "10m", "1500ms", or seconds.
+std::chrono::milliseconds parse_time(const std::string& text) {
+  std::size_t used = 0;
+  double amount = 0;
+  try {
+    amount = std::stod(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  const std::string unit = text.substr(used);
+  const double factor = unit == "ms" ? 1 : unit.empty() || unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
+  if (used == 0 || factor == 0 || !(amount * factor >= 1 && amount * factor <= 86'400'000))
+    throw CLI::ValidationError("--confirm-within", "\"" + text + "\" is no time between 1ms and 24 hours, such as 60s");
+  return std::chrono::milliseconds(static_cast<long long>(amount * factor));
+}
+
+struct AttachWords {
+  AttachOptions options;
+  std::string group, confirm_within;
+  bool no_dispatcher = false;
+};
+
+int run_attach(AttachWords& words) {
+  AttachOptions& options = words.options;
+  options.dispatcher = !words.no_dispatcher;
+  if (!words.confirm_within.empty()) options.confirm_within = parse_time(words.confirm_within);
+  const auto group = find_group(words.group.empty() ? "postern" : words.group);
+  if (!group && !words.group.empty()) return fail(group.error());
+  options.group = group ? *group : 0;
+  const auto report = attach(options);
+  if (!report) return fail(report.error());
+  if (!group)
+    std::cerr << "postern-loader: there is no group \"postern\", so only root can use the maps (--group names another)\n";
+  for (const std::string& warning : report->warnings) std::cerr << "postern-loader: WARNING: " << warning << "\n";
+  for (const AttachRecord& it : report->interfaces)
+    std::cout << "gate " << options.instance.name << ": " << it.interface
+              << (report->replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode) << ", by "
+              << to_string(it.way) << "\n";
+  if (options.confirm_within)
+    std::cout << "undoes itself in " << words.confirm_within << " unless `postern-loader confirm` is run\n";
+  if (report->ssh_client) std::cout << "until then your SSH client " << *report->ssh_client << " is never gated\n";
+  return exit_done;
+}
+
+}  // namespace
+
+void add_attach(CLI::App& app, int& code) {
+  CLI::App* command = app.add_subcommand("attach", "Put the gate on interfaces, or replace its programs there");
+  auto words = std::make_shared<AttachWords>();
+  AttachOptions& options = words->options;
+  static const std::map<std::string, ModeChoice> modes = {
+      {"native", ModeChoice::native}, {"generic", ModeChoice::generic}, {"auto", ModeChoice::automatic}};
+  command->add_option("--interface,-i", options.interfaces, "Outside interface (again for several: all or none)")
+      ->required()
+      ->take_all();
+  add_instance(*command, options.instance);
+  command->add_option("--group", words->group, "Group (name or number) that may use the maps: the daemon's [postern]");
+  command->add_option("--mode", options.mode, "native (in the driver), generic (slow, everywhere) or auto [native]")
+      ->transform(CLI::CheckedTransformer(modes).description("{native,generic,auto}"));
+  command->add_option("--confirm-within", words->confirm_within,
+                      "Undo the attach after this time (60s, 5m) unless confirmed. USE IT when you work over the very "
+                      "interface: a gate that shuts you out cannot be opened from outside");
+  command->add_option("--max-grants", options.sizes.grants, "Room for grants")->check(CLI::Range(16u, 16777216u));
+  command->add_option("--max-flows", options.sizes.flows, "Room for established flows")->check(CLI::Range(16u, 16777216u));
+  command->add_option("--max-half-open", options.sizes.half_open, "Room for half-open flows")
+      ->check(CLI::Range(16u, 16777216u));
+  command->add_option("--failsafe", options.failsafe, "Source address or prefix that is never gated (again for several)");
+  command->add_flag("--no-dispatcher", words->no_dispatcher, "Take a bpf_link also where libxdp's dispatcher works");
+  command->callback([words, &code] { code = run_attach(*words); });
+}
+
+void add_detach(CLI::App& app, int& code) {
+  CLI::App* command = app.add_subcommand("detach", "Take the gate off; with the last interface, forget its maps");
+  auto options = std::make_shared<DetachOptions>();
+  command->add_option("--interface,-i", options->interfaces, "Only this interface (again for several) [all]");
+  add_instance(*command, options->instance);
+  command->add_flag("--keep-maps", options->keep_maps,
+                    "Keep grants and flows for the next attach. They admit nothing meanwhile, for nothing is judged");
+  command->callback([options, &code] {
+    const auto report = detach(*options);
+    if (!report) return void(code = fail(report.error()));
+    for (const std::string& name : report->detached) std::cout << "gate " << options->instance.name << ": " << name << " detached\n";
+    for (const std::string& name : report->not_attached) std::cout << "gate " << options->instance.name << ": " << name << " was not attached\n";
+    if (report->detached.empty() && report->not_attached.empty()) std::cout << "gate " << options->instance.name << ": nothing was attached\n";
+  });
+}
+
+void add_confirm(CLI::App& app, int& code) {
+  CLI::App* command = app.add_subcommand("confirm", "Keep what was attached with --confirm-within");
+  auto instance = std::make_shared<Instance>();
+  add_instance(*command, *instance);
+  command->callback([instance, &code] {
+    const auto done = confirm(*instance);
+    if (!done) return void(code = fail(done.error(), done.error().errno_value == ENOENT ? exit_not_attached : exit_failed));
+    std::cout << "gate " << instance->name << (*done ? ": confirmed\n" : ": was confirmed already\n");
+  });
+}
+
+void add_status(CLI::App& app, int& code) {
+  CLI::App* command = app.add_subcommand("status", "Tell how the gate stands (exit code 3: not attached, 4: not whole)");
+  auto instance = std::make_shared<Instance>();
+  auto json = std::make_shared<bool>(false);
+  add_instance(*command, *instance);
+  command->add_flag("--json", *json, "As JSON");
+  command->callback([instance, json, &code] {
+    const auto status = read_status(*instance);
+    if (!status) return void(code = fail(status.error()));
+    std::cout << (*json ? as_json(*status) : as_text(*status));
+    code = !status->attached() ? exit_not_attached : status->whole() ? exit_done : exit_not_whole;
+  });
+}
+
+void add_expire(CLI::App& app, int& code) {
+  CLI::App* command = app.add_subcommand("expire", "Wait and undo an unconfirmed attach (started by attach)");
+  command->group("");  // not for people
+  auto instance = std::make_shared<Instance>();
+  auto boot_time = std::make_shared<std::uint64_t>(0);
+  add_instance(*command, *instance);
+  command->add_option("--boot-time", *boot_time, "CLOCK_BOOTTIME in ns")->required();
+  command->callback([instance, boot_time, &code] {
+    if (const auto done = expire(*instance, *boot_time); !done) code = fail(done.error());
+  });
+}
+
+}  // namespace postern::loader
