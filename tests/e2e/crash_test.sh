@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# kill -9 in the midst of many requests, again and again (I7, I9): what was answered is there, what is there is on
+# record, and the kernel's map holds exactly what the store says.
+. "$(dirname "$0")/story.sh"
+rounds=8
+
+lab_begin crash
+guarded_machine
+answered=$LAB_DIR/answered
+: >"$answered"
+
+# Asks without end, each time for another source, until the daemon is gone.
+asking() {
+	local n=0 answer
+	while answer=$(postern request vm1 --port 22 --for 1h --from "10.$1.$((n / 250)).$((n % 250 + 1))" --json 2>/dev/null); do
+		jq -r '.grants[].serial' <<<"$answer" >>"$answered"
+		n=$((n + 1))
+	done
+}
+
+for round in $(seq $rounds); do
+	asking "$round" &
+	first=$!
+	asking "$((round + 100))" &
+	second=$!
+	sleep "0.$((RANDOM % 600 + 100))"
+	daemon_kill -9
+	wait $first $second
+	daemon_start
+	listed_serials >"$LAB_DIR/listed"
+	same "round $round: every answered grant is there ($(wc -l <"$answered") of $(wc -l <"$LAB_DIR/listed") were answered)" "" \
+		"$(comm -23 <(sort "$answered") <(sort "$LAB_DIR/listed"))"
+	same "round $round: the map holds exactly the grants that are listed" "$(cat "$LAB_DIR/listed")" "$(map_serials)"
+done
+expect "the audit is whole" postern audit verify
+postern audit --operation access.initiate --limit 1000 --json | jq -r '.records[] | select(.outcome == "allowed") | .grants[]' | sort -n >"$LAB_DIR/audited"
+same "each grant has exactly one record" "$(tail -n 900 "$LAB_DIR/listed")" "$(tail -n 900 "$LAB_DIR/audited")"
+[ "$(wc -l <"$answered")" -gt $rounds ] || failed "hardly any request was answered: the test tested nothing"

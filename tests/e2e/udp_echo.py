@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A UDP service and its client: `serve PORT` echoes on both families, `ask ADDRESS PORT` fails without an echo in 1 s."""
+import socket
+import sys
+
+
+def serve(port):
+    server = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    server.bind(("::", port))
+    while True:
+        data, client = server.recvfrom(2048)
+        server.sendto(data, client)
+
+
+def ask(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    client = socket.socket(family, socket.SOCK_DGRAM)
+    client.settimeout(1)
+    client.sendto(b"there?", (address, port))
+    try:
+        return client.recv(2048) == b"there?"
+    except OSError:
+        return False
+
+
+if sys.argv[1] == "serve":
+    serve(int(sys.argv[2]))
+sys.exit(0 if ask(sys.argv[2], int(sys.argv[3])) else 1)
