@@ -9,22 +9,13 @@ namespace {
 constexpr std::string_view one_prefix = "allowedSourceAddressPrefix";
 constexpr std::string_view many_prefixes = "allowedSourceAddressPrefixes";
 
-bool has_inner_blank(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  const std::size_t last = text.find_last_not_of(" \t");
-  return first != std::string_view::npos && text.substr(first, last - first).find_first_of(" \t,;") != std::string_view::npos;
-}
-
-// Scripts send a real array in the member that is a string; PowerShell joins two elements of it by a blank.
+// Scripts send a real array in the member that is a string. (Two elements joined by a blank are the core's to refuse.)
 void read_sources(ObjectReader& reader, core::PortDraft& port, std::vector<core::Fault>& faults) {
   port.sources = reader.texts(many_prefixes);
   const Json* single = reader.find(one_prefix);
   if (!single) return;
   if (!single->is_array()) {
     port.source = reader.text(one_prefix);
-    if (port.source && has_inner_blank(*port.source)) {
-      reader.fault(one_prefix, "'" + *port.source + "' names several sources; send them as an array in " + std::string(many_prefixes));
-    }
     return;
   }
   std::vector<std::string> several = strings_of(*single, reader.place_of(one_prefix), faults);
@@ -32,7 +23,7 @@ void read_sources(ObjectReader& reader, core::PortDraft& port, std::vector<core:
   if (several.size() == 1) {
     port.source = several.front();
   } else if (port.sources && !port.sources->empty()) {
-    reader.fault(one_prefix, "cannot be sent together with " + std::string(many_prefixes));
+    reader.fault(one_prefix, "Only one of allowedSourceAddressPrefix and allowedSourceAddressPrefixes may be given.");
   } else {
     port.sources = std::move(several);
   }

@@ -19,7 +19,7 @@ ObjectReader::ObjectReader(const Json& json, std::string place, Manner manner, s
   if (json.is_object()) {
     object_ = &json;
   } else {
-    faults_.push_back({"must be a JSON object, not " + shown(json), place_});
+    faults_.push_back({"Must be a JSON object, not " + shown(json) + ".", place_});
   }
 }
 
@@ -38,7 +38,7 @@ std::optional<std::string> ObjectReader::text(std::string_view name) {
   const Json* value = find(name);
   if (!value) return std::nullopt;
   if (value->is_string()) return value->get<std::string>();
-  fault(name, "must be a string, not " + shown(*value));
+  fault(name, "Must be a string, not " + shown(*value) + ".");
   return std::nullopt;
 }
 
@@ -47,7 +47,7 @@ std::optional<std::string> ObjectReader::number(std::string_view name) {
   if (!value) return std::nullopt;
   if (value->is_string()) return value->get<std::string>();
   if (value->is_number()) return value->dump();
-  fault(name, "must be a number, not " + shown(*value));
+  fault(name, "Must be a number, not " + shown(*value) + ".");
   return std::nullopt;
 }
 
@@ -55,7 +55,7 @@ std::optional<std::vector<std::string>> ObjectReader::texts(std::string_view nam
   const Json* value = find(name);
   if (!value) return std::nullopt;
   if (value->is_array()) return strings_of(*value, place_of(name), faults_);
-  fault(name, "must be an array of strings, not " + shown(*value));
+  fault(name, "Must be an array of strings, not " + shown(*value) + ".");
   return std::nullopt;
 }
 
@@ -64,7 +64,7 @@ std::vector<const Json*> ObjectReader::elements(std::string_view name) {
   const Json* value = find(name);
   if (!value) return found;
   if (!value->is_array()) {
-    fault(name, "must be an array, not " + shown(*value));
+    fault(name, "Must be an array, not " + shown(*value) + ".");
     return found;
   }
   for (const Json& element : *value) found.push_back(&element);
@@ -86,7 +86,7 @@ void ObjectReader::fault(std::string_view name, std::string message) {
 void ObjectReader::refuse_unknown() {
   if (!object_) return;
   for (const auto& [key, value] : object_->items())
-    if (!asked_.contains(key)) faults_.push_back({"'" + key + "' is not known here", place_of(key)});
+    if (!asked_.contains(key)) faults_.push_back({"'" + key + "' is not known here.", place_of(key)});
 }
 
 std::vector<std::string> strings_of(const Json& array, const std::string& place, std::vector<core::Fault>& faults) {
@@ -95,7 +95,7 @@ std::vector<std::string> strings_of(const Json& array, const std::string& place,
     if (array[i].is_string()) {
       texts.push_back(array[i].get<std::string>());
     } else {
-      faults.push_back({"must be a string, not " + shown(array[i]), place + "[" + std::to_string(i) + "]"});
+      faults.push_back({"Must be a string, not " + shown(array[i]) + ".", place + "[" + std::to_string(i) + "]"});
     }
   }
   return texts;

@@ -42,8 +42,8 @@ core::Result<std::uint64_t> read_number(std::string_view text, std::string_view 
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= max) return number;
-  std::string message = "'" + std::string(text) + "' is no whole number from 1 to " + std::to_string(max);
-  return core::Error{core::ErrorCode::invalid_input, message + ".", std::string(target), {{message, std::string(target)}}};
+  std::string message = "'" + std::string(text) + "' is no whole number from 1 to " + std::to_string(max) + ".";
+  return core::Error{core::ErrorCode::invalid_input, message, std::string(target), {{message, std::string(target)}}};
 }
 
 core::Result<void> refuse_unknown_parameters(const Target& target, std::initializer_list<std::string_view> known) {
@@ -51,7 +51,7 @@ core::Result<void> refuse_unknown_parameters(const Target& target, std::initiali
   for (const auto& [name, value] : target.query) {
     bool found = false;
     for (const std::string_view candidate : known) found = found || core::folded(name) == candidate;
-    if (!found) error.faults.push_back({"'" + name + "' is not known here", name});
+    if (!found) error.faults.push_back({"'" + name + "' is not known here.", name});
   }
   if (error.faults.empty()) return {};
   return error;
@@ -66,7 +66,7 @@ core::MachineDraft decode_machine(std::string_view body, std::string_view name) 
   if (!json) return draft;
   ObjectReader reader(*json, "", Manner::strict, draft.faults);
   if (const auto sent = reader.text("name"); sent && core::folded(*sent) != core::folded(name))
-    reader.fault("name", "'" + *sent + "' is not the name in the path, '" + std::string(name) + "'");
+    reader.fault("name", "'" + *sent + "' is not the name in the path, '" + std::string(name) + "'.");
   draft.id = reader.text("id");
   draft.os = reader.text("os");
   draft.addresses = reader.texts("addresses").value_or(std::vector<std::string>{});

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table itself, and the readers of the values that are more than text.
+#include <grp.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "controlplane/core/access.hpp"
+#include "controlplane/daemon/options.hpp"
+#include "controlplane/http/endpoint.hpp"
+
+namespace postern::daemon {
+namespace {
+
+using core::Result;
+
+core::Error fault(std::string message) { return {core::ErrorCode::invalid_input, std::move(message), "", {}}; }
+
+template <class Number>
+std::optional<Number> number_of(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Result<void> read_instance(const Json& value, Config& config) {
+  config.instance = value.get<std::string>();
+  const bool plain = config.instance.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == std::string::npos;
+  if (plain && !config.instance.empty() && config.instance.size() <= 32) return {};
+  return fault("'" + config.instance + "' is no instance name: 1 to 32 of a-z, 0-9, - and _.");
+}
+
+Result<void> read_path(const Json& value, std::filesystem::path& path) {
+  path = value.get<std::string>();
+  if (path.is_absolute()) return {};
+  return fault("'" + path.string() + "' is not an absolute path.");
+}
+
+Result<void> read_run_dir(const Json& value, Config& config) { return read_path(value, config.run_dir); }
+Result<void> read_state(const Json& value, Config& config) { return read_path(value, config.state); }
+
+Result<void> read_socket(const Json& value, Config& config) {
+  if (value.get<std::string>().empty()) {
+    config.socket = config.instance_dir() / "api.sock";
+    return {};
+  }
+  return read_path(value, config.socket);
+}
+
+Result<void> read_socket_group(const Json& value, Config& config) {
+  const auto text = value.get<std::string>();
+  if (text.empty()) return {};
+  if (const auto gid = number_of<std::uint32_t>(text)) {
+    config.socket_group = *gid;
+    return {};
+  }
+  std::array<char, 16384> buffer{};
+  group entry{};
+  group* found = nullptr;
+  if (getgrnam_r(text.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || !found)
+    return fault("There is no group '" + text + "'.");
+  config.socket_group = entry.gr_gid;
+  return {};
+}
+
+Result<void> read_listen(const Json& value, Config& config) {
+  const auto text = value.get<std::string>();
+  if (text.empty()) return {};
+  const auto endpoint = http::parse_endpoint(text);
+  if (!endpoint) return endpoint.error();
+  if (endpoint->second != 0) config.listen = *endpoint;
+  return {};
+}
+
+Result<void> read_public_url(const Json& value, Config& config) {
+  config.public_url = value.get<std::string>();
+  while (config.public_url.ends_with('/')) config.public_url.pop_back();
+  const bool url = config.public_url.starts_with("https://") || config.public_url.starts_with("http://");
+  if (config.public_url.empty() || url) return {};
+  return fault("'" + config.public_url + "' is no URL that begins with https:// or http://.");
+}
+
+Result<void> read_subscription(const Json& value, Config& config) {
+  config.settings.subscription = value.get<std::string>();
+  constexpr std::string_view form = "00000000-0000-0000-0000-000000000000";
+  const std::string& text = config.settings.subscription;
+  bool guid = text.size() == form.size();
+  for (std::size_t i = 0; guid && i < form.size(); ++i)
+    guid = form[i] == '-' ? text[i] == '-' : std::string_view("0123456789abcdefABCDEF").find(text[i]) != std::string_view::npos;
+  if (guid) return {};
+  return fault("'" + text + "' is no GUID such as " + std::string(form) + ".");
+}
+
+Result<void> read_segment(const Json& value, std::string& text, std::size_t size_max) {
+  text = value.get<std::string>();
+  const auto allowed = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-_.()").find(c) != std::string_view::npos;
+  };
+  if (!text.empty() && text.size() <= size_max && std::all_of(text.begin(), text.end(), allowed)) return {};
+  return fault("'" + text + "' must have 1 to " + std::to_string(size_max) + " letters, digits or any of -_.().");
+}
+
+Result<void> read_resource_group(const Json& value, Config& config) { return read_segment(value, config.settings.resource_group, 90); }
+Result<void> read_location(const Json& value, Config& config) { return read_segment(value, config.settings.location, 64); }
+
+Result<void> read_prefixes(const Json& value, std::vector<core::Prefix>& prefixes) {
+  for (const Json& element : value) {
+    const auto prefix = core::parse_prefix(element.get<std::string>());
+    if (!prefix) return prefix.error();
+    prefixes.push_back(*prefix);
+  }
+  return {};
+}
+
+Result<void> read_trusted_proxies(const Json& value, Config& config) { return read_prefixes(value, config.trusted_proxies); }
+Result<void> read_failsafe_sources(const Json& value, Config& config) { return read_prefixes(value, config.settings.failsafe_sources); }
+
+// "192.0.2.1:22/tcp", "[2001:db8::/64]:3389/udp"
+Result<core::ServiceKey> parse_service(const std::string& text) {
+  const std::size_t slash = text.rfind('/');
+  const std::size_t colon = text.rfind(':', slash);
+  if (slash == std::string::npos || colon == std::string::npos || colon > slash)
+    return fault("'" + text + "' is no service such as 192.0.2.1:22/tcp or [2001:db8::1]:22/tcp.");
+  std::string host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto prefix = core::parse_prefix(host);
+  if (!prefix) return prefix.error();
+  const auto port = number_of<std::uint16_t>(text.substr(colon + 1, slash - colon - 1));
+  const std::string protocol = core::folded(text.substr(slash + 1));
+  if (!port || *port == 0) return fault("'" + text + "' has no port from 1 to 65535.");
+  if (protocol != "tcp" && protocol != "udp") return fault("'" + text + "' must end in /tcp or /udp.");
+  return core::ServiceKey{*prefix, *port, protocol == "tcp" ? core::Protocol::tcp : core::Protocol::udp};
+}
+
+Result<void> read_failsafe_services(const Json& value, Config& config) {
+  for (const Json& element : value) {
+    const auto service = parse_service(element.get<std::string>());
+    if (!service) return service.error();
+    config.settings.failsafe_services.push_back(*service);
+  }
+  return {};
+}
+
+// {"alice": {"role": "requester", "scope": "/"}, "1001": {…}}; scope may be left out.
+Result<void> read_users(const Json& value, Config& config) {
+  const auto& roles = core::built_in_roles();
+  for (const auto& [user, rule] : value.items()) {
+    if (!rule.is_object() || !rule.contains("role") || !rule["role"].is_string())
+      return fault("User '" + user + "' must be an object with a role, such as {\"role\": \"requester\"}.");
+    for (const auto& [key, member] : rule.items())
+      if ((key != "role" && key != "scope") || !member.is_string())
+        return fault("User '" + user + "' has a member '" + key + "'; only the texts role and scope are known.");
+    const core::Assignment assignment{rule["role"].get<std::string>(), rule.value("scope", std::string("/"))};
+    const auto same = [&](const core::Role& role) { return role.name == assignment.role; };
+    if (std::none_of(roles.begin(), roles.end(), same))
+      return fault("User '" + user + "' has the role '" + assignment.role + "', which does not exist.");
+    if (!assignment.scope.starts_with('/')) return fault("User '" + user + "' has the scope '" + assignment.scope + "'; a scope begins with '/'.");
+    config.users.push_back({user, assignment});
+  }
+  return {};
+}
+
+Result<void> read_log_level(const Json& value, Config& config) {
+  constexpr std::array<std::string_view, 5> levels{"debug", "info", "warn", "error", "off"};
+  config.log_level = value.get<std::string>();
+  if (std::find(levels.begin(), levels.end(), config.log_level) != levels.end()) return {};
+  return fault("'" + config.log_level + "' is no log level.");
+}
+
+}  // namespace
+
+// In the order they are read: `socket` needs instance and run_dir.
+const std::vector<Option>& option_table() {
+  static const std::vector<Option> table{
+      {"instance", Kind::text, "gate", "1 to 32 of a-z 0-9 - _", "Name that keeps several gates on one host apart", read_instance},
+      {"run_dir", Kind::text, "/run/postern", "absolute path", "Folder with each instance's pinned maps and socket", read_run_dir},
+      {"state", Kind::text, "/var/lib/postern/postern.db", "absolute path", "The database", read_state},
+      {"socket", Kind::text, "", "absolute path", "Unix socket of the API; RUN_DIR/INSTANCE/api.sock if empty", read_socket},
+      {"socket_group", Kind::text, "", "group name or gid", "Group that may use the socket and whose members are admins; the daemon's own if empty", read_socket_group},
+      {"listen", Kind::text, "127.0.0.1:7822", "loopback address:port", "HTTP on loopback, with tokens; port 0 or empty: off", read_listen},
+      {"public_url", Kind::text, "", "https://…", "Where clients reach a TLS front of ours: its Host is accepted, links in answers begin with it", read_public_url},
+      {"subscription", Kind::text, "00000000-0000-0000-0000-000000000000", "GUID", "Subscription of machines that are registered without an id", read_subscription},
+      {"resource_group", Kind::text, "default", "1 to 90 letters, digits, -_.()", "Their resource group", read_resource_group},
+      {"location", Kind::text, "local", "1 to 64 letters, digits, -_.()", "Location of policies made without one", read_location},
+      {"trusted_proxies", Kind::list, "[]", "addresses and blocks", "Peers whose X-Forwarded-For is believed", read_trusted_proxies},
+      {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"}})", "Roles of local users at the Unix socket, also of members of its group that shall be less than admin", read_users},
+      {"failsafe_sources", Kind::list, "[]", "addresses and blocks", "Sources that are never gated: whoever must always get in", read_failsafe_sources},
+      {"failsafe_services", Kind::list, "[]", "ADDRESS:PORT/tcp or /udp", "Services that are never gated", read_failsafe_services},
+      {"log_level", Kind::text, "info", "debug, info, warn, error, off", "What is logged, to stderr", read_log_level},
+  };
+  return table;
+}
+
+}  // namespace postern::daemon
