@@ -113,7 +113,8 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       return *std::move(response);
     }
   }
-  auto principal = identify(request, peer, options_.identity, gatekeeper_);
+  auto principal = identify(request, peer, options_.identity,
+                            [this](std::string_view token) { return gatekeeper_.authenticate(token); });
   if (!principal) return fail(principal.error());
   told.who = principal->name;
   if (!target) return fail(target.error());

@@ -27,7 +27,8 @@ bool is_ours(std::string_view authority, std::uint16_t server_port) {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (error != std::errc{} || end != digits.data() + digits.size()) return false;
   }
-  return port == server_port && is_loopback(host);
+  const bool bare_ipv6 = !host.starts_with('[') && host.find(':') != std::string_view::npos;
+  return port == server_port && !bare_ipv6 && is_loopback(host);
 }
 
 std::string_view authority_of(std::string_view url) {

@@ -71,7 +71,7 @@ bool is_trusted(const core::Address& address, const IdentityRules& rules) {
 }  // namespace
 
 core::Result<core::Principal> identify(const HttpRequest& request, const Peer& peer, const IdentityRules& rules,
-                                       core::Gatekeeper& gatekeeper) {
+                                       const Authenticate& authenticate) {
   const auto fields = request.all("authorization");
   if (fields.empty()) {
     if (peer.local) return local_principal(*peer.local, rules);
@@ -83,7 +83,7 @@ core::Result<core::Principal> identify(const HttpRequest& request, const Peer& p
   const std::string_view secret = bearer ? trimmed(field.substr(scheme.size())) : std::string_view{};
   if (secret.empty())
     return core::Error{core::ErrorCode::invalid_token, "The 'Authorization' header must be 'Bearer' and one token.", "", {}};
-  return gatekeeper.authenticate(secret);
+  return authenticate(secret);
 }
 
 std::optional<core::Address> caller_address(const HttpRequest& request, const Peer& peer, const IdentityRules& rules) {

@@ -3,11 +3,14 @@
 // "my IP" means. Says who somebody is, never what they may do.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "controlplane/core/access.hpp"
+#include "controlplane/core/model.hpp"
+#include "controlplane/core/result.hpp"
 #include "controlplane/http/message.hpp"
 
 namespace postern::http {
@@ -24,9 +27,11 @@ struct IdentityRules {
   std::vector<core::Prefix> trusted_proxies;
 };
 
+using Authenticate = std::function<core::Result<core::Principal>(std::string_view token)>;
+
 // A token, where one is sent, goes before the peer's credentials.
 core::Result<core::Principal> identify(const HttpRequest& request, const Peer& peer, const IdentityRules& rules,
-                                       core::Gatekeeper& gatekeeper);
+                                       const Authenticate& authenticate);
 
 // The TCP peer; if that is a trusted proxy, the last address of X-Forwarded-For that is none. None over the Unix
 // socket, from loopback, and when the proxy names nothing readable.

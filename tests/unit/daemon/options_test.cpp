@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration: defaults, file, flags, and every fault at once with its place.
+#include "controlplane/daemon/options.hpp"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/support/catch.hpp"
+
+using namespace postern;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& text) : path_("/tmp/postern-options-test-" + std::to_string(getpid()) + ".json") {
+    std::ofstream(path_) << text;
+  }
+  ~TemporaryFile() { unlink(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+daemon::Given given_by(const std::string& text) {
+  const TemporaryFile file(text);
+  daemon::Given given;
+  daemon::read_file(file.path(), true, given);
+  return given;
+}
+
+// Places without the file's name.
+Texts places(const core::Result<daemon::Config>& config) {
+  Texts found;
+  if (!config)
+    for (const auto& fault : config.error().faults) found.push_back(fault.target.substr(fault.target.rfind(' ') + 1));
+  return found;
+}
+
+const daemon::Option& option(std::string_view key) {
+  for (const auto& each : daemon::option_table())
+    if (each.key == key) return each;
+  throw std::logic_error("no such option");
+}
+
+}  // namespace
+
+TEST_CASE("without anything given the defaults are good") {
+  const auto config = daemon::make_config({});
+  REQUIRE(config);
+  CHECK(config->socket == "/run/postern/gate/api.sock");
+  CHECK(config->state == "/var/lib/postern/postern.db");
+  REQUIRE(config->listen);
+  CHECK(config->listen->second == 7822);
+  CHECK_FALSE(config->socket_group);
+}
+
+TEST_CASE("a file with comments, and flags that go before it") {
+  auto given = given_by(R"({
+    // a lab
+    "instance": "lab", /* another comment */ "run_dir": "/tmp/x", "listen": "[::1]:0",
+    "trusted_proxies": ["127.0.0.1", "10.0.0.0/8"],
+    "users": {"alice": {"role": "requester"}, "1001": {"role": "reader", "scope": "/subscriptions/x"}},
+    "failsafe_services": ["192.0.2.1:22/tcp", "[2001:db8::/64]:3389/UDP", "10.0.0.0/8:22/tcp"],
+    "socket_group": "64321"
+  })");
+  daemon::read_flag(option("instance"), {"other"}, given);
+  daemon::read_flag(option("failsafe_sources"), {"198.51.100.1", "2001:db8::/48"}, given);
+  const auto config = daemon::make_config(given);
+  REQUIRE(config);
+  CHECK(config->instance == "other");
+  CHECK(config->socket == "/tmp/x/other/api.sock");
+  CHECK_FALSE(config->listen);
+  CHECK(config->socket_group == 64321);
+  CHECK(config->trusted_proxies.size() == 2);
+  CHECK(config->settings.failsafe_sources.size() == 2);
+  REQUIRE(config->settings.failsafe_services.size() == 3);
+  CHECK(config->settings.failsafe_services[1].port == 3389);
+  CHECK(config->settings.failsafe_services[1].protocol == core::Protocol::udp);
+  CHECK(config->settings.failsafe_services[1].address.length == 64);
+  REQUIRE(config->users.size() == 2);
+  CHECK(config->users[0].user == "alice");
+  CHECK(config->users[0].assignment.scope == "/");
+}
+
+TEST_CASE("faults, each with its place") {
+  struct Row {
+    const char* name;
+    const char* text;
+    Texts places;
+  };
+  const auto row = GENERATE(values<Row>({
+      {"unknown key", R"({"instanse": "x"})", {"instanse"}},
+      {"wrong kind", R"({"instance": 5})", {"instance"}},
+      {"null", R"({"instance": null})", {"instance"}},
+      {"instance with a slash", R"({"instance": "a/b"})", {"instance"}},
+      {"instance that climbs", R"({"instance": ".."})", {"instance"}},
+      {"instance empty", R"({"instance": ""})", {"instance"}},
+      {"relative path", R"({"state": "postern.db"})", {"state"}},
+      {"listen without port", R"({"listen": "127.0.0.1"})", {"listen"}},
+      {"listen with a name", R"({"listen": "localhost:7822"})", {"listen"}},
+      {"listen with a port too large", R"({"listen": "127.0.0.1:65536"})", {"listen"}},
+      {"no such group", R"({"socket_group": "no-such-group-here"})", {"socket_group"}},
+      {"subscription no GUID", R"({"subscription": "mine"})", {"subscription"}},
+      {"group with a blank", R"({"resource_group": "a b"})", {"resource_group"}},
+      {"proxies as text", R"({"trusted_proxies": "10.0.0.0/8"})", {"trusted_proxies"}},
+      {"proxies hold a number", R"({"trusted_proxies": [1]})", {"trusted_proxies"}},
+      {"proxies hold a name", R"({"trusted_proxies": ["proxy.example"]})", {"trusted_proxies"}},
+      {"service without protocol", R"({"failsafe_services": ["192.0.2.1:22"]})", {"failsafe_services"}},
+      {"service without port", R"({"failsafe_services": ["192.0.2.1/tcp"]})", {"failsafe_services"}},
+      {"service with port 0", R"({"failsafe_services": ["192.0.2.1:0/tcp"]})", {"failsafe_services"}},
+      {"user without role", R"({"users": {"alice": {}}})", {"users"}},
+      {"user with an unknown role", R"({"users": {"alice": {"role": "king"}}})", {"users"}},
+      {"user with an unknown member", R"({"users": {"alice": {"role": "reader", "scopes": "/"}}})", {"users"}},
+      {"user with a scope that is none", R"({"users": {"alice": {"role": "reader", "scope": "x"}}})", {"users"}},
+      {"log level", R"({"log_level": "chatty"})", {"log_level"}},
+      {"three at once", R"({"instance": "A", "listen": "x", "colour": 1})", {"colour", "instance", "listen"}},
+  }));
+  DYNAMIC_SECTION(row.name) { CHECK(places(daemon::make_config(given_by(row.text))) == row.places); }
+}
+
+TEST_CASE("files that are no configuration at all") {
+  for (const char* text : {"", "[]", "{", R"({"instance": "a", "instance": "b"})", "instance = gate", R"({"a":1}})"}) {
+    INFO(text);
+    const auto config = daemon::make_config(given_by(text));
+    REQUIRE_FALSE(config);
+    CHECK_FALSE(config.error().faults.empty());
+  }
+}
+
+TEST_CASE("a file that is not there") {
+  daemon::Given given;
+  daemon::read_file("/nonexistent/posternd.json", false, given);
+  CHECK(daemon::make_config(given));
+  daemon::read_file("/nonexistent/posternd.json", true, given);
+  CHECK_FALSE(daemon::make_config(given));
+  given = {};
+  daemon::read_file("/", false, given);
+  CHECK_FALSE(daemon::make_config(given));
+}
+
+TEST_CASE("what is printed says the same when read") {
+  auto given = given_by(R"({"instance": "lab", "users": {"alice": {"role": "reader"}}, "trusted_proxies": ["10.0.0.0/8"]})");
+  const auto again = given_by(daemon::printed(given));
+  CHECK(again.faults.empty());
+  const auto config = daemon::make_config(again);
+  REQUIRE(config);
+  CHECK(config->instance == "lab");
+  CHECK(config->users.size() == 1);
+  CHECK(again.values.size() == daemon::option_table().size());
+}
+
+TEST_CASE("flags") {
+  daemon::Given given;
+  daemon::read_flag(option("users"), {"{not json"}, given);
+  CHECK(given.faults.size() == 1);
+  CHECK(daemon::flag_of(option("run_dir")) == "--run-dir");
+}
