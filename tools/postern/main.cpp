@@ -63,7 +63,8 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    std::cerr << "postern: " << error.what() << "\n  → postern --help, or --help after a verb, shows what there is\n";
+    const std::vector<std::string> unknown = app.remaining();
+    std::cerr << "postern: " << (unknown.empty() ? error.what() : "what is \"" + unknown.front() + "\"?") << "\n  → postern --help, or --help after a verb, shows what there is\n";
     return static_cast<int>(Exit::usage);
   }
   try {

@@ -146,7 +146,7 @@ void PolicyVerbs::enable(const Desk& desk) const {
   json policy = {{"kind", "Basic"}, {"properties", {{"virtualMachines", json::array()}}}};
   for (const json& each : desk.gate.get("/v1/policies").value("policies", json::array())) {
     const PolicyPlace there = place_from_id(text_of(each, "id"));
-    if (there.target() == place.target()) policy = each;
+    if (there.target() == place.target()) policy["properties"]["virtualMachines"] = each["properties"]["virtualMachines"];
   }
   json& machines = policy["properties"]["virtualMachines"];
   json* machine = nullptr;

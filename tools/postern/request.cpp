@@ -20,23 +20,26 @@ std::string ssh_client() {
   return address.find('%') == std::string::npos ? address : std::string();
 }
 
-// What the outside sees of a machine's port: a forward if one is declared, else its first address.
+// What a source sees of a machine's port: a forward if one is declared, else an address, of the source's own family.
 struct Reachable {
   std::string address, port;
 };
 
-Reachable reachable(const json& machine, const std::string& port) {
+bool is_v6(const std::string& text) { return text.find(':') != std::string::npos; }
+
+Reachable reachable(const json& machine, const std::string& port, const std::string& source) {
+  std::vector<Reachable> ways;
   for (const json& forward : machine.value("forwards", json::array()))
-    if (text_of(forward, "machinePort") == port) return {text_of(forward, "address"), text_of(forward, "port")};
-  const json addresses = machine.value("addresses", json::array());
-  const std::string address = addresses.empty() ? std::string() : addresses[0].get<std::string>();
-  return {address.find('/') == std::string::npos ? address : text_of(machine, "name"), port};
+    if (text_of(forward, "machinePort") == port) ways.push_back({text_of(forward, "address"), text_of(forward, "port")});
+  for (const json& address : machine.value("addresses", json::array())) ways.push_back({address.get<std::string>(), port});
+  for (const Reachable& way : ways)
+    if (way.address.find('/') == std::string::npos && (source == "*" || is_v6(way.address) == is_v6(source))) return way;
+  return {text_of(machine, "name"), port};
 }
 
-std::string next_step(const json& machine, const std::string& port) {
-  const Reachable at = reachable(machine, port);
-  const bool v6 = at.address.find(':') != std::string::npos;
-  const std::string host = v6 ? "[" + at.address + "]" : at.address;
+std::string next_step(const json& machine, const std::string& port, const std::string& source) {
+  const Reachable at = reachable(machine, port, source);
+  const std::string host = is_v6(at.address) ? "[" + at.address + "]" : at.address;
   if (port == "22") return "ssh " + (at.port == "22" ? std::string() : "-p " + at.port + " ") + at.address;
   if (port == "3389") return "xfreerdp /v:" + host + ":" + at.port;
   return "connect to " + host + " port " + at.port;
@@ -51,7 +54,7 @@ void print_request(const Desk& desk, const json& answer) {
     const std::string end = text_of(grant, "endTimeUtc");
     rows.push_back({text_of(grant, "serial"), name, port, text_of(grant, "sources"),
                     local_time(end) + " (" + time_left(end) + ")"});
-    steps.push_back(next_step(desk.gate.get("/v1/machines/" + encoded(name)), port));
+    steps.push_back(next_step(desk.gate.get("/v1/machines/" + encoded(name)), port, text_of(grant, "sources")));
   }
   desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "UNTIL"}, rows, "Nothing was granted.");
   for (const std::string& step : steps) desk.out.line("→ " + step);
