@@ -29,7 +29,7 @@ lab_begin() {
 	LAB_RUN=$LAB_DIR/run LAB_SOCKET=$LAB_RUN/lab/api.sock LAB_STATE=$LAB_DIR/state/postern.db
 	[ "$(id -u)" = 0 ] || lab_fail "needs root (network namespaces, BPF)"
 	lab_end
-	trap 'lab_status=$?; trap - EXIT; lab_end; exit $lab_status' EXIT
+	trap 'lab_status=$?; trap - EXIT; set +e; lab_end; exit $lab_status' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	mkdir -p "$LAB_DIR/state" "$LAB_DIR/daemon"
@@ -51,12 +51,12 @@ lab_end() {
 	done
 	for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null; done
 	if [ -d "$LAB_RUN" ] && [ -x "$POSTERN_BUILD/loader/postern-loader" ] && [ -e "/run/netns/$NS_GATEWAY" ]; then
-		in_gateway "$POSTERN_BUILD/loader/postern-loader" detach --instance lab --run-dir "$LAB_RUN" >/dev/null 2>&1
+		in_gateway "$POSTERN_BUILD/loader/postern-loader" detach --instance lab --run-dir "$LAB_RUN" >/dev/null 2>&1 || true
 	fi
 	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do
 		[ -e "/run/netns/$ns" ] && ip netns delete "$ns"
 	done
-	for mount in $(awk -v dir="$LAB_DIR/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r); do umount -l "$mount"; done
+	for mount in $(awk -v dir="$LAB_DIR/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r); do umount -l "$mount" || true; done
 	rm -rf "$LAB_DIR"
 	return 0
 }
