@@ -7,7 +7,9 @@ namespace {
 
 using nlohmann::json;
 
-std::string last_segment(const std::string& id) { return id.substr(id.rfind('/') + 1); }
+std::string last_segment(const std::string& id) {
+  return id.substr(id.rfind('/') + 1);
+}
 
 }  // namespace
 
@@ -19,7 +21,8 @@ AuditVerbs::AuditVerbs(CLI::App& app, Verb& chosen) {
   group->add_option("--since", from_, "Not before this time (RFC 3339)");
   group->add_option("--before", to_, "Not after this time");
   group->add_option("--limit", limit_, "At most so many")->capture_default_str();
-  CLI::App* check = group->add_subcommand("verify", "Check the hash chain: is a record changed, missing or out of order?");
+  CLI::App* check =
+      group->add_subcommand("verify", "Check the hash chain: is a record changed, missing or out of order?");
   group->callback([this, &chosen, check] {
     if (!check->parsed()) chosen = [this](const Desk& desk) { list(desk); };
   });

@@ -25,8 +25,8 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using nlohmann::json;
 using boost::system::error_code;
+using nlohmann::json;
 
 constexpr timeval answer_timeout{30, 0};
 constexpr std::uint64_t answer_bytes_max = 64ULL << 20;
@@ -98,7 +98,8 @@ int connect_unix(const std::string& path) {
   ::close(fd);
   std::string hint;
   if (error == EACCES) hint = "you may not open the socket: run as root or join its group, or use --url with a token";
-  if (error == ENOENT || error == ECONNREFUSED) hint = "is posternd running? --socket PATH or --url URL name another place";
+  if (error == ENOENT || error == ECONNREFUSED)
+    hint = "is posternd running? --socket PATH or --url URL name another place";
   unreachable(path, std::strerror(error), hint);
 }
 
@@ -115,7 +116,8 @@ HostAndPort split_url(const std::string& url) {
   const auto colon = rest.rfind(':');
   const bool port_given = colon != std::string::npos && (rest.front() != '[' || rest[colon - 1] == ']');
   HostAndPort result{port_given ? rest.substr(0, colon) : rest, port_given ? rest.substr(colon + 1) : "80"};
-  if (result.host.starts_with('[') && result.host.ends_with(']')) result.host = result.host.substr(1, result.host.size() - 2);
+  if (result.host.starts_with('[') && result.host.ends_with(']'))
+    result.host = result.host.substr(1, result.host.size() - 2);
   if (result.host.empty() || result.host.find('/') != std::string::npos || result.port.empty())
     throw Failure(Exit::usage, "the URL must be http://HOST:PORT, not: " + url);
   return result;
@@ -176,8 +178,8 @@ Failure failure_from(unsigned status, const json& body) {
   return failure;
 }
 
-http::request<http::string_body> request_for(const Endpoint& endpoint, std::string_view method, const std::string& target,
-                                             const json* body) {
+http::request<http::string_body> request_for(const Endpoint& endpoint, std::string_view method,
+                                             const std::string& target, const json* body) {
   http::request<http::string_body> request;
   request.version(11);
   request.method_string(method);

@@ -32,7 +32,8 @@ GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
   verb->add_flag("--all", all_, "Ended ones too");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { list(desk); }; });
 
-  verb = app.add_subcommand("revoke", "End grants now. Open sessions live on, unless their rule ends them with the grant");
+  verb =
+      app.add_subcommand("revoke", "End grants now. Open sessions live on, unless their rule ends them with the grant");
   CLI::Option* serials = verb->add_option("SERIAL", serials_, "Numbers that `postern grants` shows");
   CLI::Option* machine = verb->add_option("--machine", machine_, "All live grants of this machine");
   serials->excludes(machine);

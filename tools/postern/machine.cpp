@@ -8,7 +8,9 @@ namespace {
 
 using nlohmann::json;
 
-std::string target_of(const std::string& name) { return "/v1/machines/" + encoded(name); }
+std::string target_of(const std::string& name) {
+  return "/v1/machines/" + encoded(name);
+}
 
 std::string ports_text(const json& machine) {
   std::string text;
@@ -35,7 +37,8 @@ std::string state_text(const json& machine) {
 }  // namespace
 
 MachineVerbs::MachineVerbs(CLI::App& app, Verb& chosen) {
-  CLI::App* group = app.add_subcommand("machine", "Machines behind the gate: add, list, show, remove")->require_subcommand(1);
+  CLI::App* group =
+      app.add_subcommand("machine", "Machines behind the gate: add, list, show, remove")->require_subcommand(1);
 
   CLI::App* verb = group->add_subcommand("add", "Register a machine, or replace what is registered under its name");
   verb->add_option("NAME", name_, "Name, as requests and policies call it")->required();
@@ -97,7 +100,8 @@ void MachineVerbs::show(const Desk& desk) const {
   if (const std::string forwards = forwards_text(machine); !forwards.empty()) desk.out.line("forwards   " + forwards);
   desk.out.line("state      " + state_text(machine));
   if (const std::string ports = ports_text(machine); !ports.empty()) desk.out.line("guarded    " + ports);
-  if (const std::string policies = text_of(machine, "policies"); !policies.empty()) desk.out.line("policies   " + policies);
+  if (const std::string policies = text_of(machine, "policies"); !policies.empty())
+    desk.out.line("policies   " + policies);
 }
 
 void MachineVerbs::remove(const Desk& desk) const {

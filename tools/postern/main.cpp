@@ -37,16 +37,19 @@ Endpoint endpoint_of(const Globals& globals) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("postern: ask a just-in-time packet gate to let you in, and run it.\n"
-               "An engineer types: postern request vm1 --port 22 --for 1h");
+  CLI::App app(
+      "postern: ask a just-in-time packet gate to let you in, and run it.\n"
+      "An engineer types: postern request vm1 --port 22 --for 1h");
   Globals globals;
   Verb chosen;
   app.fallthrough();
   app.require_subcommand(1);
   app.set_version_flag("--version", "postern " POSTERN_VERSION);
   app.add_flag("--json", globals.json, "The daemon's answer as JSON, for programs");
-  CLI::Option* socket = app.add_option("--socket", globals.socket, "Unix socket of posternd (POSTERN_SOCKET; /run/postern/gate/api.sock)");
-  CLI::Option* url = app.add_option("--url", globals.url, "posternd by HTTP on loopback, as http://127.0.0.1:7822 (POSTERN_URL)");
+  CLI::Option* socket = app.add_option("--socket", globals.socket,
+                                       "Unix socket of posternd (POSTERN_SOCKET; /run/postern/gate/api.sock)");
+  CLI::Option* url =
+      app.add_option("--url", globals.url, "posternd by HTTP on loopback, as http://127.0.0.1:7822 (POSTERN_URL)");
   app.add_option("--token-file", globals.token_file, "File with the bearer token (or POSTERN_TOKEN holds it)");
   socket->excludes(url);
   app.footer(exit_codes_help);
@@ -64,7 +67,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
     const std::vector<std::string> unknown = app.remaining();
-    std::cerr << "postern: " << (unknown.empty() ? error.what() : "what is \"" + unknown.front() + "\"?") << "\n  → postern --help, or --help after a verb, shows what there is\n";
+    std::cerr << "postern: " << (unknown.empty() ? error.what() : "what is \"" + unknown.front() + "\"?")
+              << "\n  → postern --help, or --help after a verb, shows what there is\n";
     return static_cast<int>(Exit::usage);
   }
   try {
@@ -80,9 +84,7 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace postern::cli
 
-int main(int argc, char** argv) try {
-  return postern::cli::run(argc, argv);
-} catch (const std::exception& error) {
+int main(int argc, char** argv) try { return postern::cli::run(argc, argv); } catch (const std::exception& error) {
   std::cerr << "postern: " << error.what() << '\n';
   return static_cast<int>(postern::cli::Exit::gate_failed);
 }

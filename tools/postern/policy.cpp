@@ -58,7 +58,9 @@ std::string sources_of(const json& port) {
   return text_of(port, "allowedSourceAddressPrefix");
 }
 
-std::string last_segment(const std::string& id) { return id.substr(id.rfind('/') + 1); }
+std::string last_segment(const std::string& id) {
+  return id.substr(id.rfind('/') + 1);
+}
 
 void print_policies(const Printer& out, const json& policies) {
   std::vector<Row> rows;
@@ -78,15 +80,17 @@ PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
   CLI::App* group = app.add_subcommand("policy", "Policies: apply, enable, get, list, delete")->require_subcommand(1);
 
   CLI::App* verb = group->add_subcommand(
-      "apply", "Create or replace policies from a JSON file: one policy or a list of them, in Azure's form, each with\n"
-               "an \"id\" or a \"name\" (and resourceGroup, location). A policy's machines are replaced as a whole.");
+      "apply",
+      "Create or replace policies from a JSON file: one policy or a list of them, in Azure's form, each with\n"
+      "an \"id\" or a \"name\" (and resourceGroup, location). A policy's machines are replaced as a whole.");
   verb->add_option("FILE", file_, "JSON file, - for standard input")->required();
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { apply(desk); }; });
 
   verb = group->add_subcommand(
-      "enable", "Guard ports of one machine. Its other ports and other machines in the policy stay as they are.\n"
-                "WARNING: from then on these ports are shut to everybody without a grant. On a gate you reach through\n"
-                "them, first attach with postern-loader --confirm-within.");
+      "enable",
+      "Guard ports of one machine. Its other ports and other machines in the policy stay as they are.\n"
+      "WARNING: from then on these ports are shut to everybody without a grant. On a gate you reach through\n"
+      "them, first attach with postern-loader --confirm-within.");
   verb->add_option("MACHINE", name_, "Registered machine")->required();
   verb->add_option("--port", ports_, "Port to guard: 22, 22/tcp, 53/udp, 3389/*; TCP if not said")->required();
   verb->add_option("--max", longest_, "Longest time a request may ask for")->capture_default_str();
@@ -123,7 +127,8 @@ void PolicyVerbs::apply(const Desk& desk) const {
       applied.push_back(desk.gate.call("PUT", places[index].target(), &policies[index]).body);
     } catch (Failure& failure) {
       failure.message = "policy " + places[index].name + ": " + failure.message;
-      if (!applied.empty()) failure.hint = "the " + std::to_string(applied.size()) + " before it in the file are in force";
+      if (!applied.empty())
+        failure.hint = "the " + std::to_string(applied.size()) + " before it in the file are in force";
       throw;
     }
     desk.out.line("Policy " + places[index].name + " is in force.");
@@ -136,7 +141,8 @@ void PolicyVerbs::enable(const Desk& desk) const {
   json rules = json::array();
   for (const std::string& word : ports_) {
     const PortWord port = port_word(word, "TCP");
-    json rule = {{"number", port.number}, {"protocol", port.protocol}, {"maxRequestAccessDuration", iso_duration(longest_)}};
+    json rule = {
+        {"number", port.number}, {"protocol", port.protocol}, {"maxRequestAccessDuration", iso_duration(longest_)}};
     if (!sources_.empty()) rule["allowedSourceAddressPrefixes"] = sources_;
     rules.push_back(rule);
   }
@@ -146,7 +152,8 @@ void PolicyVerbs::enable(const Desk& desk) const {
   json policy = {{"kind", "Basic"}, {"properties", {{"virtualMachines", json::array()}}}};
   for (const json& each : desk.gate.get("/v1/policies").value("policies", json::array())) {
     const PolicyPlace there = place_from_id(text_of(each, "id"));
-    if (there.target() == place.target()) policy["properties"]["virtualMachines"] = each["properties"]["virtualMachines"];
+    if (there.target() == place.target())
+      policy["properties"]["virtualMachines"] = each["properties"]["virtualMachines"];
   }
   json& machines = policy["properties"]["virtualMachines"];
   json* machine = nullptr;
@@ -157,7 +164,8 @@ void PolicyVerbs::enable(const Desk& desk) const {
     machine = &machines.back();
   }
   for (const json& port : (*machine)["ports"]) {
-    const bool replaced = std::any_of(rules.begin(), rules.end(), [&](const json& rule) { return rule["number"] == port["number"]; });
+    const bool replaced =
+        std::any_of(rules.begin(), rules.end(), [&](const json& rule) { return rule["number"] == port["number"]; });
     if (!replaced) rules.push_back(port);
   }
   (*machine)["ports"] = rules;
@@ -176,9 +184,11 @@ void PolicyVerbs::get(const Desk& desk) const {
       for (const json& port : machine.value("ports", json::array()))
         rows.push_back({local_time(text_of(request, "startTimeUtc")), text_of(request, "requestor"),
                         last_segment(text_of(machine, "id")), text_of(port, "number"), sources_of(port),
-                        local_time(text_of(port, "endTimeUtc")), text_of(port, "status") + ", " + text_of(port, "statusReason")});
+                        local_time(text_of(port, "endTimeUtc")),
+                        text_of(port, "status") + ", " + text_of(port, "statusReason")});
   desk.out.line("");
-  desk.out.table({"ASKED", "BY", "MACHINE", "PORT", "SOURCE", "UNTIL", "STATUS"}, rows, "No requests were made under it.");
+  desk.out.table({"ASKED", "BY", "MACHINE", "PORT", "SOURCE", "UNTIL", "STATUS"}, rows,
+                 "No requests were made under it.");
 }
 
 void PolicyVerbs::list(const Desk& desk) const {
@@ -191,7 +201,8 @@ void PolicyVerbs::remove(const Desk& desk) const {
   const PolicyPlace place = find_policy(desk.gate, name_);
   const Answer answer = desk.gate.call("DELETE", place.target());
   if (desk.out.json()) return desk.out.document(answer.body);
-  desk.out.line("Policy " + place.name + (answer.status == 204 ? " was not there." : " is removed, its grants are over."));
+  desk.out.line("Policy " + place.name +
+                (answer.status == 204 ? " was not there." : " is removed, its grants are over."));
 }
 
 }  // namespace postern::cli

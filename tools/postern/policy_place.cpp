@@ -13,7 +13,8 @@ namespace postern::cli {
 namespace {
 
 std::string folded(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -38,8 +39,8 @@ PolicyPlace place_from_id(const std::string& id) {
 
 PolicyPlace home_of(const GateClient& gate) {
   const nlohmann::json status = gate.get("/v1/status");
-  return {status.value("subscription", "00000000-0000-0000-0000-000000000000"), status.value("resourceGroup", "default"),
-          status.value("location", "local"), ""};
+  return {status.value("subscription", "00000000-0000-0000-0000-000000000000"),
+          status.value("resourceGroup", "default"), status.value("location", "local"), ""};
 }
 
 PolicyPlace find_policy(const GateClient& gate, const std::string& name_or_id) {

@@ -54,13 +54,17 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-void Printer::document(const nlohmann::json& body) const { std::cout << body.dump(2) << '\n'; }
+void Printer::document(const nlohmann::json& body) const {
+  std::cout << body.dump(2) << '\n';
+}
 
 void Printer::line(std::string_view text) const {
   if (!json_) std::cout << printable(text) << '\n';
 }
 
-void Printer::note(std::string_view text) const { std::cerr << printable(text) << '\n'; }
+void Printer::note(std::string_view text) const {
+  std::cerr << printable(text) << '\n';
+}
 
 void Printer::table(const Row& heads, const std::vector<Row>& rows, std::string_view empty) const {
   if (rows.empty()) return line(empty);
@@ -89,9 +93,13 @@ void Printer::table(const Row& heads, const std::vector<Row>& rows, std::string_
 void print_failure(const Failure& failure, bool json) {
   if (json) {
     nlohmann::json errors = nlohmann::json::array();
-    for (const PlacedFault& fault : failure.faults) errors.push_back({{"detail", fault.message}, {"target", fault.target}});
-    const nlohmann::json body = {{"code", failure.code}, {"detail", failure.message}, {"errors", errors},
-                                 {"hint", failure.hint}, {"exit", static_cast<int>(failure.exit)}};
+    for (const PlacedFault& fault : failure.faults)
+      errors.push_back({{"detail", fault.message}, {"target", fault.target}});
+    const nlohmann::json body = {{"code", failure.code},
+                                 {"detail", failure.message},
+                                 {"errors", errors},
+                                 {"hint", failure.hint},
+                                 {"exit", static_cast<int>(failure.exit)}};
     std::cerr << body.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     return;
   }

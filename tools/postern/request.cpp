@@ -25,15 +25,20 @@ struct Reachable {
   std::string address, port;
 };
 
-bool is_v6(const std::string& text) { return text.find(':') != std::string::npos; }
+bool is_v6(const std::string& text) {
+  return text.find(':') != std::string::npos;
+}
 
 Reachable reachable(const json& machine, const std::string& port, const std::string& source) {
   std::vector<Reachable> ways;
   for (const json& forward : machine.value("forwards", json::array()))
-    if (text_of(forward, "machinePort") == port) ways.push_back({text_of(forward, "address"), text_of(forward, "port")});
-  for (const json& address : machine.value("addresses", json::array())) ways.push_back({address.get<std::string>(), port});
+    if (text_of(forward, "machinePort") == port)
+      ways.push_back({text_of(forward, "address"), text_of(forward, "port")});
+  for (const json& address : machine.value("addresses", json::array()))
+    ways.push_back({address.get<std::string>(), port});
   for (const Reachable& way : ways)
-    if (way.address.find('/') == std::string::npos && (source == "*" || is_v6(way.address) == is_v6(source))) return way;
+    if (way.address.find('/') == std::string::npos && (source == "*" || is_v6(way.address) == is_v6(source)))
+      return way;
   return {text_of(machine, "name"), port};
 }
 
@@ -67,16 +72,19 @@ RequestVerb::RequestVerb(CLI::App& app, Verb& chosen) {
   verb->add_option("MACHINE", machines_, "Machines, by name or id")->required();
   verb->add_option("--port", ports_, "Port; repeat for more")->required();
   CLI::Option* duration = verb->add_option("--for", duration_, "How long: 90m, 1h30m, PT1H");
-  CLI::Option* until = verb->add_option("--until", until_, "Until when, UTC unless it has a zone: 2030-01-02T03:04:05+01:00");
+  CLI::Option* until =
+      verb->add_option("--until", until_, "Until when, UTC unless it has a zone: 2030-01-02T03:04:05+01:00");
   duration->excludes(until);
-  verb->add_option("--from", sources_, "Address or block you will come from; repeat for more. Left out: your own address as\n"
-                                       "the gate sees it; over the Unix socket that of your SSH session");
+  verb->add_option("--from", sources_,
+                   "Address or block you will come from; repeat for more. Left out: your own address as\n"
+                   "the gate sees it; over the Unix socket that of your SSH session");
   verb->add_option("--because", because_, "Justification, for the audit");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { run(desk); }; });
 }
 
 void RequestVerb::run(const Desk& desk) const {
-  if (duration_.empty() && until_.empty()) throw Failure(Exit::usage, "say how long: --for 1h, or --until 2030-01-02T03:04:05Z");
+  if (duration_.empty() && until_.empty())
+    throw Failure(Exit::usage, "say how long: --for 1h, or --until 2030-01-02T03:04:05Z");
   std::vector<std::string> sources = sources_;
   if (sources.empty() && desk.gate.daemon_sees_no_address()) {
     if (const std::string client = ssh_client(); !client.empty()) {
@@ -87,8 +95,10 @@ void RequestVerb::run(const Desk& desk) const {
   json ports = json::array();
   for (const std::string& word : ports_) {
     json port = {{"number", port_word(word, "*").number}};
-    if (duration_.empty()) port["endTimeUtc"] = until_;
-    else port["duration"] = iso_duration(duration_);
+    if (duration_.empty())
+      port["endTimeUtc"] = until_;
+    else
+      port["duration"] = iso_duration(duration_);
     if (!sources.empty()) port["sources"] = sources;
     ports.push_back(port);
   }

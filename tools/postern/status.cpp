@@ -11,7 +11,8 @@ void print_counts(const Printer& out, const json& counts) {
   std::vector<Row> rows;
   for (const json& count : counts)
     if (text_of(count, "packets") != "0")
-      rows.push_back({text_of(count, "name"), text_of(count, "verdict"), text_of(count, "packets"), text_of(count, "bytes")});
+      rows.push_back(
+          {text_of(count, "name"), text_of(count, "verdict"), text_of(count, "packets"), text_of(count, "bytes")});
   out.table({"REASON", "VERDICT", "PACKETS", "BYTES"}, rows, "No packets were judged yet.");
 }
 

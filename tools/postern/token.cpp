@@ -41,7 +41,8 @@ void TokenVerbs::create(const Desk& desk) const {
   if (!duration_.empty()) body["duration"] = iso_duration(duration_);
   const Answer answer = desk.gate.call("POST", "/v1/tokens", &body);
   if (desk.out.json()) return desk.out.document(answer.body);
-  desk.out.note("Token " + text_of(answer.body, "id") + " of " + principal_ + " (" + role_ + "). It is shown only now:");
+  desk.out.note("Token " + text_of(answer.body, "id") + " of " + principal_ + " (" + role_ +
+                "). It is shown only now:");
   desk.out.line(text_of(answer.body, "secret"));
 }
 
@@ -51,8 +52,8 @@ void TokenVerbs::list(const Desk& desk) const {
   std::vector<Row> rows;
   for (const json& token : body.value("tokens", json::array())) {
     const std::string expires = text_of(token, "expiresUtc");
-    rows.push_back({text_of(token, "id"), text_of(token, "principal"), roles_of(token), local_time(text_of(token, "createdUtc")),
-                    expires.empty() ? "never" : local_time(expires)});
+    rows.push_back({text_of(token, "id"), text_of(token, "principal"), roles_of(token),
+                    local_time(text_of(token, "createdUtc")), expires.empty() ? "never" : local_time(expires)});
   }
   desk.out.table({"TOKEN", "WHO", "MAY", "MADE", "ENDS"}, rows, "No tokens.");
 }

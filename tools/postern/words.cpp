@@ -11,7 +11,8 @@ namespace postern::cli {
 namespace {
 
 [[noreturn]] void wrong(std::string_view what, std::string_view word, std::string_view right) {
-  throw Failure(Exit::usage, std::string(what) + " \"" + std::string(word) + "\" cannot be read: write " + std::string(right));
+  throw Failure(Exit::usage,
+                std::string(what) + " \"" + std::string(word) + "\" cannot be read: write " + std::string(right));
 }
 
 std::string upper(std::string_view text) {

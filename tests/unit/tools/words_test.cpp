@@ -49,7 +49,8 @@ TEST_CASE("forwards name a public address and two ports", "[words_test]") {
   CHECK(v6.address == "2001:db8::5");
   CHECK(v6.port == 5353);
   CHECK(v6.protocol == "UDP");
-  const auto word = GENERATE("203.0.113.5=22", "203.0.113.5:2222", ":2222=22", "2001:db8::5:22=22", "203.0.113.5:0=22", "203.0.113.5:1=22/*");
+  const auto word = GENERATE("203.0.113.5=22", "203.0.113.5:2222", ":2222=22", "2001:db8::5:22=22", "203.0.113.5:0=22",
+                             "203.0.113.5:1=22/*");
   CHECK_THROWS_AS(forward_word(word), Failure);
 }
 
