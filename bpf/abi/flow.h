@@ -55,6 +55,7 @@ enum gate_flow_flags {
 	GATE_FLOW_PICKED_UP = 1 << 0,      /* no SYN seen: found in mid-connection under a live grant */
 	GATE_FLOW_MACHINE_OPENED = 1 << 1, /* the machine sent the SYN */
 	GATE_FLOW_ADOPTED = 1 << 2,        /* seeded by the loader; was open before the port was guarded */
+	GATE_FLOW_WATCHED = 1 << 3,        /* its grant ends in cut mode: its record is looked at on each packet */
 };
 
 /* The two sides stand 64 bytes apart so that ingress and egress on two CPUs do not share a cache line of writes.

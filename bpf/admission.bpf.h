@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Stage 5: a live grant admits, and the connection is remembered as half-open. A packet without a live grant never gets
+ * as far as to create an entry. */
+#ifndef POSTERN_ADMISSION_BPF_H
+#define POSTERN_ADMISSION_BPF_H
+
+#include "grant.bpf.h"
+#include "track.bpf.h"
+
+/* A new half-open entry for the client's packet, in place of whatever was there. */
+__noinline int open_half(const struct packet *packet, struct judgement *judgement)
+{
+	struct gate_flow flow;
+
+	if (!packet || !judgement)
+		return 0;
+	__builtin_memset(&flow, 0, sizeof(flow));
+	flow.opened_coarse_ns = coarse_now(judgement);
+	bind_grant(&flow, judgement);
+	if (packet->protocol == PROTOCOL_TCP) {
+		learn_sequence(&flow.client, packet);
+		if (is_opening(packet)) {
+			flow.client.flags |= GATE_SIDE_SYN;
+		} else {
+			flow.flags |= GATE_FLOW_PICKED_UP;
+			tally(gate_tally_picked_up);
+		}
+	}
+	count_packet(&flow.client, packet, 1, judgement);
+	store_half_open(packet, &judgement->key, &flow);
+	return 0;
+}
+
+/* The same SYN once more must not forget the machine's answer to it. */
+static __always_inline _Bool is_repeated_opening(const struct packet *packet, const struct gate_flow *flow,
+						 struct judgement *judgement)
+{
+	return !(flow->flags & GATE_FLOW_MACHINE_OPENED) && flow->client.flags & GATE_SIDE_SYN &&
+	       flow->client.seq_first == packet->sequence + 1 && !is_closed(flow) &&
+	       !is_half_open_stale(packet, flow, judgement);
+}
+
+/* The packet was admitted by a grant and not by a flow: begin one, or put the half-open one that is there (its own grant is
+ * over) under the new grant. */
+static __always_inline void remember_admitted(const struct packet *packet, struct judgement *judgement)
+{
+	struct gate_flow *flow = find_half_open(packet, &judgement->key);
+
+	if (flow && is_opening(packet)) {
+		if (!is_repeated_opening(packet, flow, judgement))
+			flow = 0;
+	} else if (flow && flow->flags & GATE_FLOW_MACHINE_OPENED) {
+		if (!is_half_open_stale(packet, flow, judgement))
+			return;
+		flow = 0;
+	} else if (flow && is_half_open_stale(packet, flow, judgement)) {
+		flow = 0;
+	}
+	if (flow) {
+		bind_grant(flow, judgement);
+		advance_half_open(flow, packet, judgement);
+	} else if (!(packet->tcp_flags & TCP_RST)) {
+		open_half(packet, judgement);
+	}
+}
+
+/* An established flow that was cut lives on under another grant, whatever that one's cap. */
+static __always_inline void take_over(const struct packet *packet, struct judgement *judgement)
+{
+	struct gate_flow *flow = find_established(packet, &judgement->key);
+
+	if (!flow)
+		return;
+	release_usage(flow->slot, flow->serial);
+	bind_grant(flow, judgement);
+	claim_usage(flow->slot, flow->serial, 0);
+	learn_client(flow, packet, judgement);
+}
+
+__noinline enum gate_reason pass_granted(const struct packet *packet, struct judgement *judgement)
+{
+	if (!packet || !judgement)
+		return gate_reason_no_grant;
+	if (!find_grant(packet, judgement))
+		return judgement->is_cut ? gate_reason_flow_cut : gate_reason_no_grant;
+	if (learns(packet)) {
+		if (judgement->is_cut)
+			take_over(packet, judgement);
+		else
+			remember_admitted(packet, judgement);
+	}
+	return judgement->standing ? gate_reason_standing_rule : gate_reason_grant;
+}
+
+#endif
