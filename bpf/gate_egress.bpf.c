@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Egress (tc clsact): learns from the machines' answers, never judges. */
+/* Egress (tc clsact on each outside interface): sees the machines' answers and learns from them; never judges, and lets
+ * whatever program follows decide. */
 #include <linux/pkt_cls.h>
 
-#include "maps.bpf.h"
+#include "learn.bpf.h"
+#include "read_skb.bpf.h"
 
 const volatile __u32 gate_abi = GATE_ABI;
+const volatile _Bool read_only = 0;
 char gate_license[] SEC("license") = "Dual BSD/GPL";
 
 SEC("tc")
 int postern_egress(struct __sk_buff *skb)
 {
-	return gate_abi == GATE_ABI ? TC_ACT_UNSPEC : TC_ACT_UNSPEC;
+	struct packet packet = {};
+
+	if (read_outgoing(skb, &packet) && is_port_guarded(packet.protocol, packet.source_port_be)) {
+		turn_around(&packet);
+		learn_outgoing(&packet, skb->gso_segs ? skb->gso_segs : 1);
+	}
+	return TC_ACT_UNSPEC;
 }
