@@ -24,33 +24,50 @@ const PortRule* find_rule(const Policy& policy, std::string_view machine_id, std
   return rule == machine->ports.end() ? nullptr : &*rule;
 }
 
+namespace {
+
+Error not_a_subset(const Policy& policy, const Faults& faults) {
+  return faults.as_error(ErrorCode::not_subset_of_policy,
+                         "The request is not a subset of policy '" + policy.id.path() + "'");
+}
+
+const PortRule* rule_for(const Policy& policy, const AskedPort& ask, Faults& faults) {
+  if (!find_machine(policy, ask.machine)) {
+    faults.add(ask.target.substr(0, ask.target.find('.')) + ".id",
+               "The policy does not name the machine " + quoted(ask.machine) + ".");
+    return nullptr;
+  }
+  const auto* rule = find_rule(policy, ask.machine, ask.port);
+  if (!rule) {
+    faults.add(ask.target + ".number",
+               "The policy has no rule for port " + std::to_string(ask.port) + " of this machine.");
+  }
+  return rule;
+}
+
+void hold_against(const PortRule& rule, const AskedPort& ask, UtcTime now, Faults& faults) {
+  if (ask.end - now > rule.max_duration + end_tolerance) {
+    faults.add(ask.target, "The end lies later than the " + format_duration(rule.max_duration) +
+                               " that the policy allows for port " + std::to_string(ask.port) + ".");
+  }
+  for (const auto& source : ask.sources) {
+    if (covers(rule.sources, source)) continue;
+    faults.add(ask.target + ".allowedSourceAddressPrefix",
+               "The source " + quoted(to_string(source)) + " does not lie inside the sources that the policy allows.");
+  }
+}
+
+}  // namespace
+
 Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess& asked, UtcTime now) {
   Faults faults;
   std::vector<Grant> grants;
   for (const auto& ask : asked.ports) {
-    const auto* machine = find_machine(policy, ask.machine);
-    if (!machine) {
-      faults.add(ask.target.substr(0, ask.target.find('.')) + ".id",
-                 "The policy does not name the machine " + quoted(ask.machine) + ".");
-      continue;
-    }
-    const auto* rule = find_rule(policy, ask.machine, ask.port);
-    if (!rule) {
-      faults.add(ask.target + ".number", "The policy has no rule for port " + std::to_string(ask.port) + " of this machine.");
-      continue;
-    }
-    if (ask.end - now > rule->max_duration + end_tolerance) {
-      faults.add(ask.target, "The end lies later than the " + format_duration(rule->max_duration) +
-                                 " that the policy allows for port " + std::to_string(ask.port) + ".");
-    }
-    for (const auto& source : ask.sources) {
-      if (!covers(rule->sources, source)) {
-        faults.add(ask.target + ".allowedSourceAddressPrefix",
-                   "The source " + quoted(to_string(source)) + " does not lie inside the sources that the policy allows.");
-      }
-    }
+    const auto* rule = rule_for(policy, ask, faults);
+    if (!rule) continue;
+    hold_against(*rule, ask, now, faults);
     Grant grant;
-    grant.machine_id = machine->machine_id;
+    grant.machine_id = find_machine(policy, ask.machine)->machine_id;
     grant.port = ask.port;
     grant.protocol = rule->protocol;
     grant.sources = ask.sources;
@@ -59,11 +76,15 @@ Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess
     grant.end = std::min<UtcTime>(ask.end, now + rule->max_duration);
     grants.push_back(std::move(grant));
   }
-  if (faults.any()) {
-    return faults.as_error(ErrorCode::not_subset_of_policy,
-                           "The request is not a subset of policy '" + policy.id.path() + "'");
-  }
+  if (faults.any()) return not_a_subset(policy, faults);
   return grants;
+}
+
+std::optional<Error> ports_outside(const Policy& policy, const AskedAccess& asked) {
+  Faults faults;
+  for (const auto& ask : asked.ports) (void)rule_for(policy, ask, faults);
+  if (!faults.any()) return std::nullopt;
+  return not_a_subset(policy, faults);
 }
 
 bool still_allows(const Policy& policy, const Grant& grant) {

@@ -19,6 +19,9 @@ const PortRule* find_rule(const Policy& policy, std::string_view machine_id, std
 // in. Or everything that lies outside of the policy (AccessRequestNotSubsetOfPolicy).
 Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess& asked, UtcTime now);
 
+// What a revocation names that the policy does not.
+std::optional<Error> ports_outside(const Policy& policy, const AskedAccess& asked);
+
 bool still_allows(const Policy& policy, const Grant& grant);
 
 }  // namespace postern::core

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands between a well-formed request and its grants: which policy, and whether anything could be opened at all.
+#include <algorithm>
+
+#include "controlplane/core/actions.hpp"
+#include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/subset.hpp"
+#include "controlplane/core/text.hpp"
+
+namespace postern::core {
+namespace {
+
+// The machine of the policy that this text means: its id, or its name.
+const PolicyMachine* meant(const Policy& policy, const std::string& text) {
+  const auto wanted = folded(text);
+  for (const auto& machine : policy.machines) {
+    const auto id = folded(machine.machine_id);
+    if (id == wanted || id.substr(id.rfind('/') + 1) == wanted) return &machine;
+  }
+  return nullptr;
+}
+
+bool names_all(const Policy& policy, const AskedAccess& asked) {
+  return std::all_of(asked.ports.begin(), asked.ports.end(), [&](const AskedPort& port) {
+    const auto* machine = meant(policy, port.machine);
+    return machine && find_rule(policy, machine->machine_id, port.port);
+  });
+}
+
+std::string what_was_asked(const AskedAccess& asked) {
+  std::vector<std::string> parts;
+  for (const auto& port : asked.ports) parts.push_back(quoted(port.machine) + " port " + std::to_string(port.port));
+  return joined(parts);
+}
+
+}  // namespace
+
+// Replaces names by ids once the policy is found.
+Result<const Policy*> Gatekeeper::Parts::policy_for(const Caller& caller, const PolicyId* named,
+                                                    AskedAccess& asked) const {
+  if (named) {
+    if (const auto* policy = ledger.policy(*named)) return policy;
+    return Error{ErrorCode::policy_not_found, "There is no policy '" + named->path() + "'.", "", {}};
+  }
+  std::vector<const Policy*> fitting;
+  std::vector<std::string> names;
+  for (const auto& [key, policy] : ledger.policies()) {
+    if (!names_all(policy, asked)) continue;
+    const bool allowed =
+        allows(caller.principal, actions::policy_initiate, policy.id.path()) ||
+        std::all_of(asked.ports.begin(), asked.ports.end(), [&](const AskedPort& port) {
+          return allows(caller.principal, actions::policy_initiate, meant(policy, port.machine)->machine_id);
+        });
+    if (!allowed) continue;
+    fitting.push_back(&policy);
+    names.push_back("'" + policy.id.path() + "'");
+  }
+  if (fitting.empty()) {
+    return Error{ErrorCode::policy_not_found,
+                 "No policy that you may use has rules for " + what_was_asked(asked) + ".", "", {}};
+  }
+  if (fitting.size() > 1) {
+    return Error{ErrorCode::conflict,
+                 "Several policies have rules for " + what_was_asked(asked) + ": " + joined(names) +
+                     "; name the one to use.",
+                 "", {}};
+  }
+  for (auto& port : asked.ports) port.machine = meant(*fitting.front(), port.machine)->machine_id;
+  return fitting.front();
+}
+
+std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& grants, const AskedAccess& asked) const {
+  Faults faults;
+  for (std::size_t i = 0; i < grants.size(); ++i) {
+    const auto& grant = grants[i];
+    const auto& target = asked.ports[i].target;
+    const auto* machine = ledger.machine(grant.machine_id);
+    if (!machine) {
+      faults.add(target, "The machine " + quoted(grant.machine_id) +
+                             " is not registered with this gate, so there is no address to open.");
+      continue;
+    }
+    const auto services = services_of(*machine, grant.port, grant.protocol);
+    if (services.empty()) {
+      faults.add(target, "The machine " + quoted(machine->name) + " has no address, so there is nothing to open.");
+      continue;
+    }
+    const bool reaches = std::any_of(services.begin(), services.end(),
+                                     [&](const auto& key) { return !sources_for(key, grant.sources).empty(); });
+    if (!reaches) {
+      faults.add(target + ".allowedSourceAddressPrefix",
+                 "The machine " + quoted(machine->name) + " has no address of the same family (IPv4 or IPv6) as the source.");
+    }
+  }
+  if (faults.any()) return faults.as_error(ErrorCode::invalid_initiate_input, "The request cannot be carried out");
+  return clock_not_believed();
+}
+
+}  // namespace postern::core

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of the gatekeeper, shared by the files that implement it (one per noun). Not for adapters.
+#pragma once
+
+#include "controlplane/core/access.hpp"
+#include "controlplane/core/drafts.hpp"
+#include "controlplane/core/ledger.hpp"
+#include "controlplane/core/projector.hpp"
+
+namespace postern::core {
+
+inline constexpr std::chrono::seconds clock_doubt{60};   // so much older than the newest record is not believed
+inline constexpr std::chrono::minutes repeat_window{10};  // in which a repeated request gets the stored answer
+inline constexpr std::chrono::hours ended_kept{7 * 24};
+inline constexpr std::size_t requests_shown = 200;  // newest of a policy; running ones are always shown
+
+// A decision in the making: what its one audit record will say, whatever comes of it.
+struct Decision {
+  const Caller& caller;
+  std::string operation;
+  std::string policy = {};
+  std::vector<std::string> machines = {};
+  std::vector<std::uint64_t> grants = {};
+};
+
+struct Gatekeeper::Parts {
+  Parts(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane);
+
+  // ---- deciding (deciding.cpp)
+  bool allows(const Principal& principal, std::string_view action, std::string_view resource) const;
+  bool allows_anywhere(const Principal& principal, std::string_view action) const;
+  // AuthorizationFailed, in ARM's words, unless the role allows the action on the resource.
+  std::optional<Error> forbidden(const Caller& caller, std::string_view action, std::string_view resource) const;
+  static Error lacks(const Caller& caller, std::string_view action, std::string_view resource);  // its wording
+  AuditRecord record(const Decision& decision, Outcome outcome, std::string detail) const;
+  // Records the refusal and hands the error back; ServiceUnavailable if it could not be recorded.
+  Error refuse(const Decision& decision, Error error);
+  // A read that the caller may not do is a decision too; a permitted one leaves no record.
+  std::optional<Error> refused_read(const Caller& caller, std::string_view operation, std::string_view action,
+                                    std::string_view resource);
+
+  // ---- carrying out (carrying_out.cpp)
+  // Makes the change durable and takes it into the ledger; on failure (CapacityExhausted, StoreFailed) neither.
+  Result<void> commit(const ChangeSet& change);
+  // Brings the maps in step; on failure sweep() will try again.
+  Result<void> put_in_force();
+  // The change must stand, whatever the store says now: it is written as soon as the store takes it.
+  void insist(ChangeSet change);
+  bool write_postponed();
+  void retry_soon();
+
+  // ---- access (access.cpp, access_checks.cpp)
+  Result<RequestView> admit(const Caller& caller, const PolicyId* named, const AccessDraft& draft);
+  Result<RequestView> answer_again(const Request& request);
+  std::optional<Error> may_not_initiate(const Caller& caller, const PolicyId* named, const AccessDraft& draft) const;
+  Result<const Policy*> policy_for(const Caller& caller, const PolicyId* named, AskedAccess& asked) const;
+  std::optional<Error> cannot_open(const std::vector<Grant>& grants, const AskedAccess& asked) const;
+  ChangeSet opening(const Decision& decision, const Policy& policy, const AskedAccess& asked,
+                    const std::vector<Grant>& grants, const std::string& digest, const Now& now,
+                    std::vector<Grant>& replaced);
+  Error take_back(const Decision& decision, const ChangeSet& opened, const std::vector<Grant>& replaced,
+                  const Error& why);
+
+  // ---- grants and machines (grants.cpp, machines.cpp)
+  bool may_read(const Principal& principal, const Grant& grant) const;
+  bool may_revoke(const Principal& principal, const Grant& grant) const;
+  Result<const Machine*> find_machine(std::string_view name_or_id) const;
+  std::optional<Error> collides(const Machine& machine) const;
+
+  // ---- showing (views.cpp, machines.cpp)
+  RequestView view_of(const Request& request) const;
+  GrantView view_of(const Grant& grant) const;
+  PolicyView view_of(const Policy& policy) const;
+  MachineView view_of(const Machine& machine) const;
+
+  // ---- time (sweeping.cpp)
+  // Adds the grant, ended, to the change.
+  void end(const Grant& grant, EndReason reason, const std::string& by, UtcTime now, ChangeSet& change) const;
+  void expire_due();
+  Timeline measure() const;
+  std::optional<Error> clock_not_believed() const;
+
+  Settings settings;
+  Clock& clock;
+  Randomness& randomness;
+  Store& store;
+  Dataplane& dataplane;
+  Ledger ledger;
+  Projector projector;
+  bool started = false;
+  std::optional<UtcTime> newest_record;
+  std::uint64_t last_serial = 0, last_request = 0, last_generation = 0;
+  std::vector<ChangeSet> postponed;  // insisted on, not yet in the store
+  std::optional<BootTime> retry_at;
+};
+
+}  // namespace postern::core

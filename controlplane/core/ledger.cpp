@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// How changes come into the ledger and go out of it again. Questions are answered in ledger_queries.cpp.
+#include "controlplane/core/ledger.hpp"
+
+#include <algorithm>
+
+namespace postern::core {
+namespace {
+
+// The one of these that has this key before the change, for the way back.
+template <class Map, class Value>
+void remember(const Map& map, const std::string& key, std::vector<Value>& before) {
+  if (const auto found = map.find(key); found != map.end()) before.push_back(found->second);
+}
+
+}  // namespace
+
+void Ledger::load(Snapshot snapshot, Timeline timeline) {
+  *this = Ledger();
+  timeline_ = std::move(timeline);
+  ChangeSet all;
+  all.put_machines = std::move(snapshot.machines);
+  all.put_policies = std::move(snapshot.policies);
+  all.put_requests = std::move(snapshot.requests);
+  all.put_grants = std::move(snapshot.grants);
+  all.put_tokens = std::move(snapshot.tokens);
+  apply(all);
+}
+
+Undo Ledger::apply(const ChangeSet& change) {
+  Undo undo;
+  const auto affected = machines_of(change);
+  for (const auto& key : affected) leave(key);
+  put_machines_and_policies(change, undo);
+  for (const auto& key : affected) enter(key);
+
+  for (const auto& token : change.put_tokens) {
+    remember(tokens_, token.id, undo.before.put_tokens);
+    if (!tokens_.contains(token.id)) undo.before.erase_tokens.push_back(token.id);
+    put_token(token);
+  }
+  for (const auto& id : change.erase_tokens) {
+    remember(tokens_, id, undo.before.put_tokens);
+    erase_token(id);
+  }
+  for (const auto& request : change.put_requests) {
+    if (requests_.contains(request.id)) {
+      undo.before.put_requests.push_back(requests_.at(request.id));
+    } else {
+      undo.new_requests.push_back(request.id);
+    }
+    put_request(request);
+  }
+  for (const auto& grant : change.put_grants) {
+    if (const auto* before = this->grant(grant.serial)) {
+      undo.before.put_grants.push_back(*before);
+    } else {
+      undo.new_grants.push_back(grant.serial);
+    }
+    put_grant(grant);
+  }
+  return undo;
+}
+
+void Ledger::revert(const Undo& undo) {
+  for (const auto serial : undo.new_grants) forget_grant(serial);
+  for (const auto id : undo.new_requests) forget_request(id);
+  apply(undo.before);
+}
+
+void Ledger::put_machines_and_policies(const ChangeSet& change, Undo& undo) {
+  for (const auto& machine : change.put_machines) {
+    const auto key = folded(machine.id);
+    remember(machines_, key, undo.before.put_machines);
+    if (!machines_.contains(key)) undo.before.erase_machines.push_back(machine.id);
+    machines_[key] = machine;
+  }
+  for (const auto& id : change.erase_machines) {
+    remember(machines_, folded(id), undo.before.put_machines);
+    machines_.erase(folded(id));
+  }
+  for (const auto& policy : change.put_policies) {
+    remember(policies_, policy.id.key(), undo.before.put_policies);
+    if (!policies_.contains(policy.id.key())) undo.before.erase_policies.push_back(policy.id);
+    put_policy(policy);
+  }
+  for (const auto& id : change.erase_policies) {
+    remember(policies_, id.key(), undo.before.put_policies);
+    erase_policy(id);
+  }
+}
+
+std::set<std::string> Ledger::machines_of(const ChangeSet& change) const {
+  std::set<std::string> keys;
+  const auto add_old = [&](const PolicyId& id) {
+    if (const auto* old = policy(id)) {
+      for (const auto& machine : old->machines) keys.insert(folded(machine.machine_id));
+    }
+  };
+  for (const auto& machine : change.put_machines) keys.insert(folded(machine.id));
+  for (const auto& id : change.erase_machines) keys.insert(folded(id));
+  for (const auto& id : change.erase_policies) add_old(id);
+  for (const auto& policy : change.put_policies) {
+    add_old(policy.id);
+    for (const auto& machine : policy.machines) keys.insert(folded(machine.machine_id));
+  }
+  return keys;
+}
+
+void Ledger::leave(const std::string& machine_key) {
+  if (const auto live = live_on_.find(machine_key); live != live_on_.end()) {
+    for (const auto serial : live->second) withdraw(grants_.at(serial));
+  }
+  const auto guarded = guarded_.find(machine_key);
+  if (guarded == guarded_.end()) return;
+  for (const auto& service : guarded->second) services_.release(service);
+  guarded_.erase(guarded);
+}
+
+void Ledger::enter(const std::string& machine_key) {
+  const auto* found = machine(machine_key);
+  if (!found) return;
+  std::set<ServiceKey> guarded;
+  for (const auto* policy : policies_naming(machine_key)) {
+    for (const auto& named : policy->machines) {
+      if (folded(named.machine_id) != machine_key) continue;
+      for (const auto& rule : named.ports) {
+        for (const auto& service : services_of(*found, rule.number, rule.protocol)) guarded.insert(service);
+      }
+    }
+  }
+  for (const auto& service : guarded) services_.guard(service);
+  if (!guarded.empty()) guarded_[machine_key] = std::move(guarded);
+  if (const auto live = live_on_.find(machine_key); live != live_on_.end()) {
+    for (const auto serial : live->second) claim(grants_.at(serial));
+  }
+}
+
+void Ledger::put_policy(const Policy& policy) {
+  erase_policy(policy.id);
+  for (const auto& machine : policy.machines) naming_[folded(machine.machine_id)].insert(policy.id.key());
+  policies_[policy.id.key()] = policy;
+}
+
+void Ledger::erase_policy(const PolicyId& id) {
+  const auto found = policies_.find(id.key());
+  if (found == policies_.end()) return;
+  for (const auto& machine : found->second.machines) {
+    const auto naming = naming_.find(folded(machine.machine_id));
+    naming->second.erase(id.key());
+    if (naming->second.empty()) naming_.erase(naming);
+  }
+  policies_.erase(found);
+}
+
+void Ledger::put_token(const Token& token) {
+  erase_token(token.id);
+  tokens_[token.id] = token;
+  tokens_by_hash_[token.hash] = token.id;
+}
+
+void Ledger::erase_token(const std::string& id) {
+  const auto found = tokens_.find(id);
+  if (found == tokens_.end()) return;
+  tokens_by_hash_.erase(found->second.hash);
+  tokens_.erase(found);
+}
+
+void Ledger::put_request(const Request& request) {
+  const bool known = requests_.contains(request.id);
+  requests_[request.id] = request;
+  if (known) return;
+  grants_of_[request.id];
+  requests_of_[request.policy.key()].insert(request.id);
+  if (!request.client_request_id.empty()) by_client_id_.emplace(request.client_request_id, request.id);
+}
+
+void Ledger::forget_request(std::uint64_t id) {
+  const auto found = requests_.find(id);
+  const auto of_policy = requests_of_.find(found->second.policy.key());
+  of_policy->second.erase(id);
+  if (of_policy->second.empty()) requests_of_.erase(of_policy);
+  const auto [first, last] = by_client_id_.equal_range(found->second.client_request_id);
+  for (auto candidate = first; candidate != last; ++candidate) {
+    if (candidate->second == id) {
+      by_client_id_.erase(candidate);
+      break;
+    }
+  }
+  grants_of_.erase(id);
+  requests_.erase(found);
+}
+
+void Ledger::put_grant(const Grant& grant) {
+  auto [found, is_new] = grants_.try_emplace(grant.serial);
+  if (is_new) {
+    auto& siblings = grants_of_.at(grant.request);
+    siblings.insert(std::upper_bound(siblings.begin(), siblings.end(), grant.serial), grant.serial);
+  } else {
+    unindex(found->second);
+  }
+  found->second.grant = grant;
+  index(found->second);
+}
+
+void Ledger::forget_grant(std::uint64_t serial) {
+  const auto found = grants_.find(serial);
+  unindex(found->second);
+  std::erase(grants_of_.at(found->second.grant.request), serial);
+  grants_.erase(found);
+}
+
+void Ledger::index(HeldGrant& held) {
+  const auto& grant = held.grant;
+  services_.touch_grant(grant.serial);
+  if (grant.state != GrantState::live) {
+    ended_.insert({grant.ended_at.value_or(grant.end), grant.serial});
+    return;
+  }
+  held.deadline = timeline_.deadline_of(grant);
+  live_on_[folded(grant.machine_id)].insert(grant.serial);
+  live_by_holder_.emplace(holder(request(grant.request).requestor, grant), grant.serial);
+  if (held.deadline) due_.insert({*held.deadline, grant.serial});
+  claim(held);
+}
+
+void Ledger::unindex(HeldGrant& held) {
+  const auto& grant = held.grant;
+  services_.touch_grant(grant.serial);
+  if (grant.state != GrantState::live) {
+    ended_.erase({grant.ended_at.value_or(grant.end), grant.serial});
+    return;
+  }
+  withdraw(held);
+  if (held.deadline) due_.erase({*held.deadline, grant.serial});
+  held.deadline.reset();
+  const auto live = live_on_.find(folded(grant.machine_id));
+  live->second.erase(grant.serial);
+  if (live->second.empty()) live_on_.erase(live);
+  const auto [first, last] = live_by_holder_.equal_range(holder(request(grant.request).requestor, grant));
+  live_by_holder_.erase(std::find_if(first, last, [&](const auto& each) { return each.second == grant.serial; }));
+}
+
+void Ledger::claim(const HeldGrant& held) {
+  const auto* found = machine(held.grant.machine_id);
+  if (!found || !held.deadline) return;
+  for (const auto& service : services_of(*found, held.grant.port, held.grant.protocol)) {
+    for (const auto& source : sources_for(service, held.grant.sources)) {
+      services_.claim(service, source, {*held.deadline, held.grant.serial});
+    }
+  }
+}
+
+void Ledger::withdraw(const HeldGrant& held) {
+  const auto* found = machine(held.grant.machine_id);
+  if (!found || !held.deadline) return;
+  for (const auto& service : services_of(*found, held.grant.port, held.grant.protocol)) {
+    for (const auto& source : sources_for(service, held.grant.sources)) {
+      services_.withdraw(service, source, {*held.deadline, held.grant.serial});
+    }
+  }
+}
+
+void Ledger::set_timeline(Timeline timeline) {
+  timeline_ = std::move(timeline);
+  for (auto& [key, serials] : live_on_) {
+    for (const auto serial : serials) {
+      auto& held = grants_.at(serial);
+      const auto deadline = timeline_.deadline_of(held.grant);
+      if (deadline == held.deadline) continue;
+      withdraw(held);
+      if (held.deadline) due_.erase({*held.deadline, serial});
+      held.deadline = deadline;
+      if (deadline) due_.insert({*deadline, serial});
+      claim(held);
+      services_.touch_grant(serial);
+    }
+  }
+}
+
+void Ledger::forget_ended_before(UtcTime time) {
+  while (!ended_.empty() && ended_.begin()->first < time) {
+    const auto serial = ended_.begin()->second;
+    const auto request = grants_.at(serial).grant.request;
+    forget_grant(serial);
+    if (grants_of_.at(request).empty()) forget_request(request);
+  }
+}
+
+}  // namespace postern::core

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the ledger can be asked. Nothing here changes it.
+#include <algorithm>
+#include <functional>
+
+#include "controlplane/core/ledger.hpp"
+
+namespace postern::core {
+
+const Machine* Ledger::machine(std::string_view id) const {
+  const auto found = machines_.find(folded(id));
+  return found == machines_.end() ? nullptr : &found->second;
+}
+
+const Policy* Ledger::policy(const PolicyId& id) const {
+  const auto found = policies_.find(id.key());
+  return found == policies_.end() ? nullptr : &found->second;
+}
+
+const Token* Ledger::token_by_hash(const std::string& hash) const {
+  const auto found = tokens_by_hash_.find(hash);
+  return found == tokens_by_hash_.end() ? nullptr : &tokens_.at(found->second);
+}
+
+std::vector<const Policy*> Ledger::policies_naming(std::string_view machine_id) const {
+  std::vector<const Policy*> result;
+  const auto naming = naming_.find(folded(machine_id));
+  if (naming == naming_.end()) return result;
+  for (const auto& key : naming->second) result.push_back(&policies_.at(key));
+  return result;
+}
+
+std::vector<std::uint64_t> Ledger::requests_of(const Policy& policy) const {
+  std::vector<std::uint64_t> result;
+  const auto found = requests_of_.find(policy.id.key());
+  if (found == requests_of_.end()) return result;
+  std::copy_if(found->second.begin(), found->second.end(), std::back_inserter(result),
+               [&](std::uint64_t id) { return requests_.at(id).policy_generation == policy.generation; });
+  return result;
+}
+
+const Request* Ledger::repeat_of(const std::string& requestor, const std::string& client_request_id,
+                                 const std::string& body_digest, const std::string& policy_key,
+                                 UtcTime not_before) const {
+  if (client_request_id.empty()) return nullptr;
+  const auto [first, last] = by_client_id_.equal_range(client_request_id);
+  for (auto candidate = first; candidate != last; ++candidate) {
+    const auto& earlier = requests_.at(candidate->second);
+    if (earlier.requestor != requestor || earlier.body_digest != body_digest || earlier.start < not_before) continue;
+    const auto* its_policy = policy(earlier.policy);
+    if (!its_policy || its_policy->generation != earlier.policy_generation) continue;
+    if (!policy_key.empty() && earlier.policy.key() != policy_key) continue;
+    const auto& serials = grants_of(earlier.id);
+    const bool taken_back = std::any_of(serials.begin(), serials.end(), [&](std::uint64_t serial) {
+      return grant(serial)->end_reason == EndReason::taken_back;
+    });
+    if (!taken_back) return &earlier;
+  }
+  return nullptr;
+}
+
+const Grant* Ledger::grant(std::uint64_t serial) const {
+  const auto found = grants_.find(serial);
+  return found == grants_.end() ? nullptr : &found->second.grant;
+}
+
+std::optional<BootTime> Ledger::deadline(std::uint64_t serial) const {
+  const auto found = grants_.find(serial);
+  return found == grants_.end() ? std::nullopt : found->second.deadline;
+}
+
+std::vector<const Grant*> Ledger::live_under(const Policy& policy) const {
+  std::vector<const Grant*> result;
+  for (const auto id : requests_of(policy)) {
+    for (const auto serial : grants_of(id)) {
+      const auto* found = grant(serial);
+      if (found->state == GrantState::live) result.push_back(found);
+    }
+  }
+  return result;
+}
+
+std::vector<const Grant*> Ledger::live_twins(const std::string& requestor, const Grant& grant) const {
+  std::vector<const Grant*> result;
+  const auto [first, last] = live_by_holder_.equal_range(holder(requestor, grant));
+  for (auto candidate = first; candidate != last; ++candidate) {
+    const auto* other = this->grant(candidate->second);
+    if (other->serial == grant.serial || request(other->request).requestor != requestor) continue;
+    if (folded(other->machine_id) != folded(grant.machine_id) || other->port != grant.port) continue;
+    if (other->sources != grant.sources) continue;
+    result.push_back(other);
+  }
+  std::sort(result.begin(), result.end(), [](const Grant* a, const Grant* b) { return a->serial < b->serial; });
+  return result;
+}
+
+std::vector<std::uint64_t> Ledger::due(BootTime now, std::size_t at_most) const {
+  std::vector<std::uint64_t> serials;
+  for (const auto& [deadline, serial] : due_) {
+    if (deadline > now || serials.size() >= at_most) break;
+    serials.push_back(serial);
+  }
+  return serials;
+}
+
+std::size_t Ledger::holder(const std::string& requestor, const Grant& grant) const {
+  std::string text = requestor + '\0' + folded(grant.machine_id) + '\0' + std::to_string(grant.port);
+  for (const auto& source : grant.sources) text += '\0' + to_string(source);
+  return std::hash<std::string>()(text);
+}
+
+}  // namespace postern::core

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inventory: machines shown, put and erased. Policies may name machines that are not here; their ports are guarded
+// from the moment they are registered.
+#include <algorithm>
+
+#include "controlplane/core/actions.hpp"
+#include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/resource_id.hpp"
+#include "controlplane/core/text.hpp"
+
+namespace postern::core {
+namespace {
+
+// The id that a draft is about, before anything is known to be well formed: what authorisation is asked for.
+std::string scope_of(const MachineDraft& draft, const Settings& settings) {
+  if (draft.id) return draft.id->starts_with("/") ? *draft.id : "/";
+  return MachineId{settings.subscription, settings.resource_group, draft.name.value_or("")}.path();
+}
+
+Error no_such_machine(std::string_view name_or_id) {
+  return {ErrorCode::machine_not_found, "There is no machine " + quoted(name_or_id) + ".", "", {}};
+}
+
+}  // namespace
+
+MachineView Gatekeeper::Parts::view_of(const Machine& machine) const {
+  MachineView view{machine, "not_configured", "", {}, {}};
+  for (const auto* policy : ledger.policies_naming(machine.id)) {
+    view.policies.push_back(policy->id);
+    for (const auto& named : policy->machines) {
+      if (folded(named.machine_id) != folded(machine.id)) continue;
+      view.ports.insert(view.ports.end(), named.ports.begin(), named.ports.end());
+    }
+  }
+  std::stable_sort(view.ports.begin(), view.ports.end(),
+                   [](const PortRule& a, const PortRule& b) { return a.number < b.number; });
+  if (!view.policies.empty()) view.state = "configured";
+  if (machine.addresses.empty() && machine.forwards.empty()) {
+    view.state = "unsupported";
+    view.reason = "It has no address, so there is nothing to guard.";
+  }
+  return view;
+}
+
+// By id, or by a name that only one machine has.
+Result<const Machine*> Gatekeeper::Parts::find_machine(std::string_view name_or_id) const {
+  if (const auto* machine = ledger.machine(name_or_id)) return machine;
+  const Machine* found = nullptr;
+  for (const auto& [key, machine] : ledger.machines()) {
+    if (folded(machine.name) != folded(name_or_id)) continue;
+    if (found) {
+      return Error{ErrorCode::conflict,
+                   "Several machines are called " + quoted(name_or_id) + ": '" + found->id + "' and '" + machine.id +
+                       "'; use the id.",
+                   "", {}};
+    }
+    found = &machine;
+  }
+  if (!found) return no_such_machine(name_or_id);
+  return found;
+}
+
+// Two machines with one address or forward could not be told apart on the wire: whoever is let in to one would be in
+// the other.
+std::optional<Error> Gatekeeper::Parts::collides(const Machine& machine) const {
+  Faults faults;
+  for (const auto& [key, other] : ledger.machines()) {
+    if (key == folded(machine.id)) continue;
+    for (std::size_t i = 0; i < machine.addresses.size(); ++i) {
+      const auto& address = machine.addresses[i];
+      if (std::find(other.addresses.begin(), other.addresses.end(), address) != other.addresses.end()) {
+        faults.add(indexed("addresses", i), quoted(to_string(address)) + " is an address of '" + other.id + "'.");
+      }
+    }
+    for (std::size_t i = 0; i < machine.forwards.size(); ++i) {
+      const auto& mine = machine.forwards[i];
+      const bool taken = std::any_of(other.forwards.begin(), other.forwards.end(), [&](const Forward& theirs) {
+        return mine.address == theirs.address && mine.port == theirs.port && mine.protocol == theirs.protocol;
+      });
+      if (taken) faults.add(indexed("forwards", i), "This public address and port lead to '" + other.id + "'.");
+    }
+  }
+  if (!faults.any()) return std::nullopt;
+  return faults.as_error(ErrorCode::conflict, "The machine cannot be told from another one");
+}
+
+Result<std::vector<MachineView>> Gatekeeper::list_machines(const Caller& caller) {
+  auto& p = *parts_;
+  if (!p.allows_anywhere(caller.principal, actions::machine_read)) {
+    if (auto error = p.refused_read(caller, "machine.list", actions::machine_read, "/")) return *error;
+  }
+  std::vector<MachineView> views;
+  for (const auto& [key, machine] : p.ledger.machines()) {
+    if (p.allows(caller.principal, actions::machine_read, machine.id)) views.push_back(p.view_of(machine));
+  }
+  return views;
+}
+
+Result<MachineView> Gatekeeper::get_machine(const Caller& caller, std::string_view name_or_id) {
+  auto& p = *parts_;
+  const auto machine = p.find_machine(name_or_id);
+  if (!machine) {
+    if (p.allows_anywhere(caller.principal, actions::machine_read)) return machine.error();
+    return p.refuse({caller, "machine.get"}, p.lacks(caller, actions::machine_read, "/"));
+  }
+  if (auto error = p.refused_read(caller, "machine.get", actions::machine_read, (*machine)->id)) return *error;
+  return p.view_of(**machine);
+}
+
+Result<MachineView> Gatekeeper::put_machine(const Caller& caller, const MachineDraft& draft) {
+  auto& p = *parts_;
+  Decision decision{caller, "machine.put"};
+  if (auto error = p.forbidden(caller, actions::machine_write, scope_of(draft, p.settings))) {
+    return p.refuse(decision, *error);
+  }
+  if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
+  auto machine = read_machine(draft, p.settings);
+  if (!machine) return p.refuse(decision, machine.error());
+  const auto* before = p.ledger.machine(machine->id);
+  if (before) {
+    machine->id = before->id;  // in the spelling it was registered with
+    machine->name = before->name;
+  }
+  decision.machines = {machine->id};
+  if (auto error = p.collides(*machine)) return p.refuse(decision, *error);
+
+  std::vector<std::string> addresses;
+  for (const auto& address : machine->addresses) addresses.push_back(to_string(address));
+  ChangeSet change;
+  change.put_machines.push_back(*machine);
+  change.audit.push_back(p.record(decision, Outcome::allowed,
+                                  (before ? "Changed: " : "Registered: ") +
+                                      (addresses.empty() ? "no address" : joined(addresses)) + ", " +
+                                      std::to_string(machine->forwards.size()) + " forward(s)."));
+  if (auto recorded = p.commit(change); !recorded) {
+    if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
+    return p.refuse(decision, recorded.error());
+  }
+  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  return p.view_of(*p.ledger.machine(machine->id));
+}
+
+// Refused while a policy names it: the gate would stop guarding the machine's ports, and nobody who tidies an
+// inventory expects that to open them. Taking it out of the policy says so.
+Result<bool> Gatekeeper::erase_machine(const Caller& caller, std::string_view name_or_id) {
+  auto& p = *parts_;
+  Decision decision{caller, "machine.delete"};
+  const auto machine = p.find_machine(name_or_id);
+  if (!machine) {
+    if (!p.allows_anywhere(caller.principal, actions::machine_delete)) {
+      return p.refuse(decision, p.lacks(caller, actions::machine_delete, "/"));
+    }
+    if (machine.error().code == ErrorCode::conflict) return p.refuse(decision, machine.error());
+  } else {
+    decision.machines = {(*machine)->id};
+    if (auto error = p.forbidden(caller, actions::machine_delete, (*machine)->id)) return p.refuse(decision, *error);
+    std::vector<std::string> names;
+    for (const auto* policy : p.ledger.policies_naming((*machine)->id)) names.push_back("'" + policy->id.path() + "'");
+    if (!names.empty()) {
+      return p.refuse(decision, {ErrorCode::conflict,
+                                 "The machine " + quoted((*machine)->name) + " stands in policy " + joined(names) +
+                                     ". Take it out there first; then its ports are no longer guarded.",
+                                 "", {}});
+    }
+  }
+  ChangeSet change;
+  if (machine) change.erase_machines.push_back((*machine)->id);
+  change.audit.push_back(p.record(decision, Outcome::allowed, machine ? "Erased." : no_such_machine(name_or_id).message));
+  if (auto recorded = p.commit(change); !recorded) return recorded.error();
+  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  return machine.has_value();
+}
+
+}  // namespace postern::core

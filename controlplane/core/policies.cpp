@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policies: shown, put as a whole, removed; and what that does to running grants.
+#include <algorithm>
+
+#include "controlplane/core/actions.hpp"
+#include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/subset.hpp"
+#include "controlplane/core/text.hpp"
+
+namespace postern::core {
+namespace {
+
+Error no_such_policy(const PolicyId& id) {
+  return {ErrorCode::policy_not_found, "There is no policy '" + id.path() + "'.", "", {}};
+}
+
+bool selected(const PolicyId& id, const PolicyFilter& filter) {
+  const auto same = [](const std::string& wanted, const std::string& is) {
+    return wanted.empty() || folded(wanted) == folded(is);
+  };
+  return same(filter.subscription, id.subscription) && same(filter.resource_group, id.resource_group) &&
+         same(filter.location, id.location);
+}
+
+std::string scope_of(const PolicyFilter& filter) {
+  if (filter.subscription.empty()) return "/";
+  const auto scope = "/subscriptions/" + filter.subscription;
+  return filter.resource_group.empty() ? scope : scope + "/resourceGroups/" + filter.resource_group;
+}
+
+std::vector<std::string> machines_of(const Policy& policy) {
+  std::vector<std::string> ids;
+  for (const auto& machine : policy.machines) ids.push_back(machine.machine_id);
+  return ids;
+}
+
+std::string numbers(const std::vector<std::uint64_t>& serials) {
+  std::vector<std::string> texts;
+  for (const auto serial : serials) texts.push_back(std::to_string(serial));
+  return joined(texts);
+}
+
+std::string described(const Policy& policy) {
+  std::size_t ports = 0;
+  for (const auto& machine : policy.machines) ports += machine.ports.size();
+  return std::to_string(policy.machines.size()) + " machine(s), " + std::to_string(ports) + " port rule(s).";
+}
+
+}  // namespace
+
+Result<PolicyView> Gatekeeper::get_policy(const Caller& caller, const PolicyId& id) {
+  auto& p = *parts_;
+  if (auto error = p.refused_read(caller, "policy.get", actions::policy_read, id.path())) return *error;
+  const auto* policy = p.ledger.policy(id);
+  if (!policy) return no_such_policy(id);
+  return p.view_of(*policy);
+}
+
+Result<std::vector<PolicyView>> Gatekeeper::list_policies(const Caller& caller, const PolicyFilter& filter) {
+  auto& p = *parts_;
+  // Whoever may read some policies sees those; only who may read none at all is refused.
+  if (!p.allows_anywhere(caller.principal, actions::policy_read)) {
+    if (auto error = p.refused_read(caller, "policy.list", actions::policy_read, scope_of(filter))) return *error;
+  }
+  std::vector<PolicyView> views;
+  for (const auto& [key, policy] : p.ledger.policies()) {
+    if (selected(policy.id, filter) && p.allows(caller.principal, actions::policy_read, policy.id.path())) {
+      views.push_back(p.view_of(policy));
+    }
+  }
+  return views;
+}
+
+Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& id, const PolicyDraft& draft) {
+  auto& p = *parts_;
+  Decision decision{caller, "policy.put", id.path()};
+  if (auto error = p.forbidden(caller, actions::policy_write, id.path())) return p.refuse(decision, *error);
+  if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
+  auto policy = read_policy(id, draft);
+  if (!policy) return p.refuse(decision, policy.error());
+  decision.machines = machines_of(*policy);
+
+  ChangeSet change;
+  const auto* before = p.ledger.policy(id);
+  if (before) {
+    policy->id = before->id;  // in the spelling under which it was created
+    policy->generation = before->generation;
+    for (const auto* grant : p.ledger.live_under(*before)) {
+      if (still_allows(*policy, *grant)) continue;
+      decision.grants.push_back(grant->serial);
+      p.end(*grant, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
+    }
+  } else {
+    policy->generation = ++p.last_generation;
+  }
+  auto detail = (before ? "Replaced: " : "Created: ") + described(*policy);
+  if (!decision.grants.empty()) {
+    detail += " Ends grant " + numbers(decision.grants) + ", which the policy no longer allows.";
+  }
+  change.put_policies.push_back(*policy);
+  change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));
+
+  if (auto recorded = p.commit(change); !recorded) {
+    if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
+    return p.refuse(decision, recorded.error());
+  }
+  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  return p.view_of(*p.ledger.policy(id));
+}
+
+Result<bool> Gatekeeper::erase_policy(const Caller& caller, const PolicyId& id) {
+  auto& p = *parts_;
+  Decision decision{caller, "policy.delete", id.path()};
+  if (auto error = p.forbidden(caller, actions::policy_delete, id.path())) return p.refuse(decision, *error);
+  const auto* policy = p.ledger.policy(id);
+  ChangeSet change;
+  std::string detail = "There was no such policy.";
+  if (policy) {
+    decision.machines = machines_of(*policy);
+    for (const auto* grant : p.ledger.live_under(*policy)) {
+      decision.grants.push_back(grant->serial);
+      p.end(*grant, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
+    }
+    detail = "Removed: " + described(*policy);
+    if (!decision.grants.empty()) detail += " Ends grant " + numbers(decision.grants) + ".";
+    change.erase_policies.push_back(policy->id);
+  }
+  change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));
+  if (auto recorded = p.commit(change); !recorded) return recorded.error();
+  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  return change.erase_policies.size() == 1;
+}
+
+}  // namespace postern::core

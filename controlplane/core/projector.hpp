@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the maps in step with the ledger. Owns what only the maps know: service ids, slots, and a mirror of what they
+// hold. The ledger is the truth; after any failure the mirror is thrown away, the maps are read and compared whole.
+#pragma once
+
+#include <deque>
+#include <unordered_map>
+
+#include "controlplane/core/access.hpp"
+#include "controlplane/core/ledger.hpp"
+#include "controlplane/core/ports.hpp"
+
+namespace postern::core {
+
+inline constexpr std::size_t prefix_lengths_max = 16;  // of one service; each costs a look-up per new connection
+
+class Projector {
+ public:
+  Projector(Dataplane& dataplane, const Settings& settings) : dataplane_(dataplane), settings_(settings) {}
+
+  // Whether what the ledger's pending changes ask for has room (CapacityExhausted); nothing is written.
+  Result<void> fits(const Ledger& ledger) const;
+  // Brings the maps in step with the ledger's pending changes, or with all of it if the mirror is not to be trusted.
+  // On failure (GateFailed) some of it may be in force; in_step() is false until a later call succeeds.
+  Result<void> apply(Ledger& ledger);
+  Result<void> repair(Ledger& ledger);
+  bool in_step() const { return in_step_; }
+
+ private:
+  struct Counts {
+    std::size_t services_v4 = 0, services_v6 = 0, service_prefixes = 0, entries_v4 = 0, entries_v6 = 0;
+  };
+  struct Difference {
+    Projection held, desired;  // of the same keys
+  };
+
+  Difference difference(const Ledger& ledger, const Touched& touched);
+  Projection everything(const Ledger& ledger);
+  Result<void> execute(const Plan& plan);
+  void read_mirror(Projection maps, const Ledger& ledger);
+  void take_ids();
+  void take_slots(const Ledger& ledger);
+  void let_go(const Ledger& ledger, const Touched& touched);
+  void count(const Step& step);
+  std::optional<Error> too_many_lengths(const Ledger& ledger) const;
+  std::optional<Error> no_room(const Ledger& ledger) const;
+
+  std::uint32_t id_of(const ServiceKey& key);
+  std::uint32_t slot_of(std::uint64_t serial);
+  ServiceEntry service_entry(const ServiceKey& key, const Service& service);
+  Entry entry_of(const std::set<Claim>& claims);
+  bool is_failsafe(const ServiceKey& key) const;
+
+  Dataplane& dataplane_;
+  const Settings& settings_;
+  bool in_step_ = false;
+  Projection mirror_;
+  Counts counts_;
+  std::map<ServiceKey, std::uint32_t> ids_;
+  std::uint32_t last_id_ = 0;
+  std::unordered_map<std::uint64_t, std::uint32_t> slots_;  // of live grants
+  std::uint32_t fresh_slot_ = 0;                            // never used in this mirror, from here on
+  std::set<std::uint32_t> holes_;                           // vacant below it
+  std::deque<std::uint32_t> retired_;                       // of ended grants, oldest first: flows may still name them
+};
+
+}  // namespace postern::core

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ids, slots and room: what the projector alone keeps.
+#include <algorithm>
+#include <vector>
+
+#include "controlplane/core/projector.hpp"
+
+namespace postern::core {
+namespace {
+
+bool is_ipv4(const ServiceKey& key) {
+  return key.address.address.family == Family::ipv4;
+}
+
+bool is_exact(const ServiceKey& key) {
+  return key.address.length == (is_ipv4(key) ? 32 : 128);
+}
+
+Error full(const std::string& what, std::size_t capacity) {
+  return {ErrorCode::capacity_exhausted,
+          "The gate has no room for more " + what + " (" + std::to_string(capacity) + " at most); nothing was changed.",
+          "", {}};
+}
+
+}  // namespace
+
+std::uint32_t Projector::id_of(const ServiceKey& key) {
+  const auto [found, is_new] = ids_.try_emplace(key, last_id_ + 1);
+  if (is_new) ++last_id_;
+  return found->second;
+}
+
+// Never-used slots first, then those of the grants that ended longest ago: a flow may still carry an ended grant's
+// slot, and would take the new grant's serial there for a sign that its own has ended.
+std::uint32_t Projector::slot_of(std::uint64_t serial) {
+  if (const auto known = slots_.find(serial); known != slots_.end()) return known->second;
+  std::uint32_t slot = fresh_slot_;
+  if (!holes_.empty()) {
+    slot = *holes_.begin();
+    holes_.erase(holes_.begin());
+  } else if (fresh_slot_ >= dataplane_.capacity().records && !retired_.empty()) {
+    slot = retired_.front();
+    retired_.pop_front();
+  } else {
+    ++fresh_slot_;
+  }
+  slots_[serial] = slot;
+  return slot;
+}
+
+void Projector::read_mirror(Projection maps, const Ledger& ledger) {
+  mirror_ = {};
+  counts_ = {};
+  for (const auto& [key, service] : maps.services) count(PutService{key, service});
+  for (const auto& [key, entry] : maps.entries) count(PutEntry{key, entry});
+  mirror_ = std::move(maps);
+  take_ids();
+  take_slots(ledger);
+}
+
+void Projector::take_ids() {
+  ids_.clear();
+  std::set<std::uint32_t> seen{0};
+  for (const auto& [key, service] : mirror_.services) {
+    if (seen.insert(service.id).second) ids_[key] = service.id;  // two of one id: a broken map; the second gets its own
+    last_id_ = std::max(last_id_, service.id);
+  }
+  for (const auto& [key, entry] : mirror_.entries) last_id_ = std::max(last_id_, key.service);
+}
+
+void Projector::take_slots(const Ledger& ledger) {
+  slots_.clear();
+  holes_.clear();
+  retired_.clear();
+  fresh_slot_ = 0;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> ended;
+  for (const auto& [slot, record] : mirror_.records) {
+    for (; fresh_slot_ < slot; ++fresh_slot_) holes_.insert(fresh_slot_);
+    fresh_slot_ = slot + 1;
+    const bool live = ledger.deadline(record.serial).has_value();
+    if (!live || !slots_.try_emplace(record.serial, slot).second) ended.emplace_back(record.serial, slot);
+  }
+  std::sort(ended.begin(), ended.end());
+  for (const auto& [serial, slot] : ended) retired_.push_back(slot);
+}
+
+// After a change is in force: the ids and slots of what is gone.
+void Projector::let_go(const Ledger& ledger, const Touched& touched) {
+  for (const auto serial : touched.grants) {
+    const auto slot = slots_.find(serial);
+    if (slot == slots_.end() || ledger.deadline(serial)) continue;
+    retired_.push_back(slot->second);
+    slots_.erase(slot);
+  }
+  for (const auto& key : touched.services) {
+    if (!mirror_.services.contains(key)) ids_.erase(key);
+  }
+}
+
+void Projector::count(const Step& step) {
+  const auto service_counter = [&](const ServiceKey& key) -> std::size_t& {
+    if (!is_exact(key)) return counts_.service_prefixes;
+    return is_ipv4(key) ? counts_.services_v4 : counts_.services_v6;
+  };
+  const auto entry_counter = [&](const EntryKey& key) -> std::size_t& {
+    return key.source.address.family == Family::ipv4 ? counts_.entries_v4 : counts_.entries_v6;
+  };
+  if (const auto* put = std::get_if<PutService>(&step); put && !mirror_.services.contains(put->key)) {
+    ++service_counter(put->key);
+  } else if (const auto* erase = std::get_if<EraseService>(&step); erase && mirror_.services.contains(erase->key)) {
+    --service_counter(erase->key);
+  } else if (const auto* entry = std::get_if<PutEntry>(&step); entry && !mirror_.entries.contains(entry->key)) {
+    ++entry_counter(entry->key);
+  } else if (const auto* gone = std::get_if<EraseEntry>(&step); gone && mirror_.entries.contains(gone->key)) {
+    --entry_counter(gone->key);
+  }
+}
+
+Result<void> Projector::fits(const Ledger& ledger) const {
+  if (auto error = too_many_lengths(ledger)) return *error;
+  if (auto error = no_room(ledger)) return *error;
+  return {};
+}
+
+std::optional<Error> Projector::too_many_lengths(const Ledger& ledger) const {
+  for (const auto& key : ledger.services().touched().services) {
+    const auto* service = ledger.services().find(key);
+    if (!service || service->lengths.size() <= prefix_lengths_max) continue;
+    const auto held = mirror_.services.find(key);
+    const bool grows = held == mirror_.services.end() || held->second.prefix_lengths.size() < service->lengths.size();
+    if (!grows) continue;
+    return Error{ErrorCode::capacity_exhausted,
+                 "Live grants of " + to_string(key.address) + " port " + std::to_string(key.port) +
+                     " would have sources of more than 16 different prefix lengths; ask for a source of a length that "
+                     "is in use already.",
+                 "", {}};
+  }
+  return std::nullopt;
+}
+
+// Counts what the change puts beside what is there: puts come before erases, so both must fit for a moment.
+std::optional<Error> Projector::no_room(const Ledger& ledger) const {
+  const auto& touched = ledger.services().touched();
+  const auto room = dataplane_.capacity();
+  Counts peak = counts_;
+  std::set<Prefix> new_addresses;
+  for (const auto& key : touched.services) {
+    const auto* service = ledger.services().find(key);
+    if (!service || service->owners == 0 || mirror_.services.contains(key)) continue;
+    ++(!is_exact(key) ? peak.service_prefixes : is_ipv4(key) ? peak.services_v4 : peak.services_v6);
+    if (!mirror_.addresses.contains(key.address)) new_addresses.insert(key.address);
+  }
+  for (const auto& [key, source] : touched.entries) {
+    const auto* service = ledger.services().find(key);
+    if (!service || service->owners == 0 || !service->claims.contains(source)) continue;
+    const auto id = ids_.find(key);
+    if (id != ids_.end() && mirror_.entries.contains({id->second, source})) continue;
+    ++(is_ipv4(key) ? peak.entries_v4 : peak.entries_v6);
+  }
+  const auto new_records = static_cast<std::size_t>(
+      std::count_if(touched.grants.begin(), touched.grants.end(), [&](std::uint64_t serial) {
+        return ledger.deadline(serial) && !slots_.contains(serial);
+      }));
+  const std::size_t unused = room.records > fresh_slot_ ? room.records - fresh_slot_ : 0;
+  // Only what grows is held against its limit: ending grants must work on a gate that is over-full.
+  if (peak.services_v4 > std::max(room.services_v4, counts_.services_v4)) return full("IPv4 services", room.services_v4);
+  if (peak.services_v6 > std::max(room.services_v6, counts_.services_v6)) return full("IPv6 services", room.services_v6);
+  if (peak.service_prefixes > std::max(room.service_prefixes, counts_.service_prefixes)) {
+    return full("services on address blocks", room.service_prefixes);
+  }
+  if (!new_addresses.empty() && mirror_.addresses.size() + new_addresses.size() > room.addresses) {
+    return full("guarded addresses", room.addresses);
+  }
+  if (peak.entries_v4 > std::max(room.entries_v4, counts_.entries_v4)) return full("IPv4 grant entries", room.entries_v4);
+  if (peak.entries_v6 > std::max(room.entries_v6, counts_.entries_v6)) return full("IPv6 grant entries", room.entries_v6);
+  if (new_records > unused + holes_.size() + retired_.size()) return full("live grants", room.records);
+  return std::nullopt;
+}
+
+}  // namespace postern::core

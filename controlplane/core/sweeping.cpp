@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Start, the passing of time, and repair after errors. The kernel stops admitting by itself: here it is only recorded
+// and tidied up.
+#include "controlplane/core/gatekeeper.hpp"
+
+namespace postern::core {
+namespace {
+
+constexpr std::size_t ended_per_sweep = 10000;  // one transaction's worth: the rest follows at once
+constexpr std::chrono::milliseconds clock_drift_ignored{10};
+
+}  // namespace
+
+Gatekeeper::Parts::Parts(Settings with, Clock& its_clock, Randomness& its_randomness, Store& its_store,
+                         Dataplane& its_dataplane)
+    : settings(std::move(with)), clock(its_clock), randomness(its_randomness), store(its_store),
+      dataplane(its_dataplane), projector(its_dataplane, settings) {}
+
+Gatekeeper::Gatekeeper(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane)
+    : parts_(std::make_unique<Parts>(std::move(settings), clock, randomness, store, dataplane)) {}
+
+Gatekeeper::~Gatekeeper() = default;
+
+Result<void> Gatekeeper::start() {
+  auto& p = *parts_;
+  auto snapshot = p.store.load();
+  if (!snapshot) return Error{ErrorCode::store_failed, "The store cannot be read: " + snapshot.error().message, "", {}};
+  p.newest_record = snapshot->newest_record;
+  p.last_serial = snapshot->last_serial;
+  p.last_request = snapshot->last_request;
+  p.last_generation = snapshot->last_policy_generation;
+  p.ledger.load(*std::move(snapshot), p.measure());
+  p.started = true;
+  p.expire_due();
+  (void)p.put_in_force();  // ready() tells, sweep() tries again
+  return {};
+}
+
+Result<void> Gatekeeper::ready() const {
+  const auto& p = *parts_;
+  if (!p.started) return Error{ErrorCode::service_unavailable, "The store has not been read yet.", "", {}};
+  if (!p.projector.in_step()) {
+    return Error{ErrorCode::service_unavailable, "The gate's maps cannot be reached or written; this is retried.", "", {}};
+  }
+  if (!p.postponed.empty()) {
+    return Error{ErrorCode::service_unavailable, "The store does not take records; this is retried.", "", {}};
+  }
+  if (auto doubt = p.clock_not_believed()) return *doubt;
+  return {};
+}
+
+std::optional<BootTime> Gatekeeper::next_deadline() const {
+  const auto& due = parts_->ledger.by_deadline();
+  const auto& retry = parts_->retry_at;
+  if (due.empty()) return retry;
+  const auto next = due.begin()->first;
+  if (!retry) return next;
+  // While an error is being waited out, what is over-due waits with it.
+  return next <= parts_->clock.now().boot ? *retry : std::min(next, *retry);
+}
+
+void Gatekeeper::sweep() {
+  auto& p = *parts_;
+  if (!p.started) return;
+  p.retry_at.reset();
+  if (!p.write_postponed()) p.retry_soon();
+  p.expire_due();
+  (void)p.put_in_force();
+  p.ledger.forget_ended_before(p.clock.now().utc - ended_kept);
+}
+
+void Gatekeeper::clock_changed() {
+  auto& p = *parts_;
+  if (!p.started) return;
+  const auto before = p.ledger.timeline();
+  const auto after = p.measure();
+  const auto drift = after.boot_minus_utc - before.boot_minus_utc;
+  if (std::chrono::abs(drift) < clock_drift_ignored && after.believed == before.believed) return;
+  p.ledger.set_timeline(after);
+  p.expire_due();
+  (void)p.put_in_force();
+}
+
+Timeline Gatekeeper::Parts::measure() const {
+  const Now now = clock.now();
+  const bool believed = !newest_record || now.utc + clock_doubt >= *newest_record;
+  return {now.boot.time_since_epoch() - now.utc.time_since_epoch(), clock.boot_id(), believed};
+}
+
+std::optional<Error> Gatekeeper::Parts::clock_not_believed() const {
+  if (ledger.timeline().believed) return std::nullopt;
+  return Error{ErrorCode::service_unavailable,
+               "The gateway's clock says " + format_time(clock.now().utc) + ", which is older than the newest record (" +
+                   format_time(*newest_record) + "); nothing is opened until it is set.",
+               "", {}};
+}
+
+void Gatekeeper::Parts::expire_due() {
+  const Now now = clock.now();
+  const auto serials = ledger.due(now.boot, ended_per_sweep);
+  if (serials.empty()) return;
+  const Caller sweeper{{"postern", {}}, std::nullopt, "", ""};
+  ChangeSet change;
+  for (const auto serial : serials) {
+    const auto& grant = *ledger.grant(serial);
+    end(grant, EndReason::expired, "", now.utc, change);
+    change.audit.push_back(record({sweeper, "grant.expire", ledger.request(grant.request).policy.path(),
+                                   {grant.machine_id}, {serial}},
+                                  Outcome::allowed, "The end " + format_time(grant.end) + " was reached."));
+  }
+  if (!commit(change)) retry_soon();
+}
+
+void Gatekeeper::Parts::end(const Grant& grant, EndReason reason, const std::string& by, UtcTime now,
+                            ChangeSet& change) const {
+  Grant ended = grant;
+  ended.state = GrantState::ended;
+  ended.end_reason = reason;
+  ended.ended_at = now;
+  ended.ended_by = by;
+  change.put_grants.push_back(std::move(ended));
+}
+
+}  // namespace postern::core

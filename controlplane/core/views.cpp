@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// How requests and grants are shown.
+#include <algorithm>
+
+#include "controlplane/core/gatekeeper.hpp"
+
+namespace postern::core {
+
+RequestView Gatekeeper::Parts::view_of(const Request& request) const {
+  RequestView view{request, {}};
+  for (const auto serial : ledger.grants_of(request.id)) view.grants.push_back(*ledger.grant(serial));
+  return view;
+}
+
+GrantView Gatekeeper::Parts::view_of(const Grant& grant) const {
+  return {grant, ledger.request(grant.request)};
+}
+
+// With its requests, oldest first: all that have a running grant, and the newest of the others.
+PolicyView Gatekeeper::Parts::view_of(const Policy& policy) const {
+  PolicyView view{policy, {}};
+  const auto ids = ledger.requests_of(policy);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto& serials = ledger.grants_of(ids[i]);
+    const bool runs = std::any_of(serials.begin(), serials.end(), [&](std::uint64_t serial) {
+      return ledger.grant(serial)->state == GrantState::live;
+    });
+    if (runs || ids.size() - i <= requests_shown) view.requests.push_back(view_of(ledger.request(ids[i])));
+  }
+  return view;
+}
+
+}  // namespace postern::core
