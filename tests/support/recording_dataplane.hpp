@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The maps as a value. Plans are really carried out, step by step, and after each single step the double asks what a
+// packet would meet at that moment: mistakes in a plan's order show as violations (DESIGN I1, I3, I7).
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "controlplane/core/ports.hpp"
+#include "tests/support/fuse.hpp"
+
+namespace postern::tests {
+
+// What packets meet: which services are guarded, and who is admitted to them until when.
+struct Verdicts {
+  std::set<core::ServiceKey> guarded;
+  std::map<std::pair<core::ServiceKey, core::Prefix>, core::Entry> admitted;
+};
+Verdicts verdicts_of(const core::Projection& maps);
+
+class RecordingDataplane : public core::Dataplane {
+ public:
+  explicit RecordingDataplane(Fuse& fuse) : fuse_(fuse) {}
+
+  core::Result<core::Projection> read() override;
+  core::Capacity capacity() const override { return room; }
+  core::Result<void> apply(const core::Plan& plan) override;
+  core::Result<core::GateStatus> status() override { return core::GateStatus{}; }
+  core::Result<std::size_t> sweep_flows() override { return std::size_t{0}; }
+
+  void reboot() { maps = {}; }
+
+  core::Projection maps;
+  core::Capacity room{100, 100, 100, 100, 1000, 1000, 1000, 100};
+  std::vector<std::string> violations;
+  std::function<bool(std::uint64_t serial)> committed;  // set: only such grants may have entries
+  std::size_t steps = 0;
+  std::uint32_t cut_generation = 0;
+
+ private:
+  void carry_out(const core::Step& step, core::Projection& on);
+  void judge(const core::Projection& before, const core::Projection& after, const core::Step& step);
+  void judge_verdicts(const Verdicts& before, const Verdicts& after, const std::string& when);
+  void judge_tables(const core::Projection& before, const std::string& when);
+
+  Fuse& fuse_;
+};
+
+}  // namespace postern::tests
