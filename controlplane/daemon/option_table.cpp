@@ -27,9 +27,9 @@ std::optional<Number> number_of(std::string_view text) {
 
 Result<void> read_instance(const Json& value, Config& config) {
   config.instance = value.get<std::string>();
-  const bool plain = config.instance.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == std::string::npos;
+  const bool plain = config.instance.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string::npos;
   if (plain && !config.instance.empty() && config.instance.size() <= 32) return {};
-  return fault("'" + config.instance + "' is no instance name: 1 to 32 of a-z, 0-9, - and _.");
+  return fault("'" + config.instance + "' is no instance name: 1 to 32 letters, digits, - and _.");
 }
 
 Result<void> read_path(const Json& value, std::filesystem::path& path) {
@@ -174,7 +174,7 @@ Result<void> read_log_level(const Json& value, Config& config) {
 // In the order they are read: `socket` needs instance and run_dir.
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table{
-      {"instance", Kind::text, "gate", "1 to 32 of a-z 0-9 - _", "Name that keeps several gates on one host apart", read_instance},
+      {"instance", Kind::text, "gate", "1 to 32 letters, digits, - and _", "Name that keeps several gates on one host apart", read_instance},
       {"run_dir", Kind::text, "/run/postern", "absolute path", "Folder with each instance's pinned maps and socket", read_run_dir},
       {"state", Kind::text, "/var/lib/postern/postern.db", "absolute path", "The database", read_state},
       {"socket", Kind::text, "", "absolute path", "Unix socket of the API; RUN_DIR/INSTANCE/api.sock if empty", read_socket},

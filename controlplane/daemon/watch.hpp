@@ -26,6 +26,7 @@ class Watch {
   void clock(std::function<void()> changed);
   void every(std::chrono::milliseconds period, std::function<void()> act);
   void stop();
+  bool stopped() const { return stopping_; }
 
  private:
   using Timer = boost::asio::steady_timer;

@@ -74,11 +74,16 @@ Listener::Listener(Listener&& other) noexcept
       family_(other.family_), device_(other.device_), inode_(other.inode_) {}
 
 Listener::~Listener() {
+  if (fd_ < 0) return;
+  remove_file();
+  close(fd_);
+}
+
+void Listener::remove_file() {
   struct stat info{};
-  // A successor may already have put its own socket there.
+  // Somebody may have removed it by hand, and something else may stand there now.
   const bool own_file = !path_.empty() && lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
   if (own_file) unlink(path_.c_str());
-  if (fd_ >= 0) close(fd_);
 }
 
 core::Result<Listener> listen_unix(const std::string& path, std::optional<std::uint32_t> group) {

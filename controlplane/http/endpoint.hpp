@@ -13,7 +13,7 @@
 
 namespace postern::http {
 
-// An open socket; closes it. A Unix one also removes its file, if the file is still its own.
+// An open socket; removes its file and closes it, unless the descriptor was released to somebody else.
 class Listener {
  public:
   Listener(int fd, std::string path, std::uint16_t port, core::Family family);
@@ -23,6 +23,8 @@ class Listener {
 
   int fd() const { return fd_; }
   int release_fd() { return std::exchange(fd_, -1); }
+  // To be called while the socket still listens: until then no other daemon takes the path, so the file is our own.
+  void remove_file();
   const std::string& path() const { return path_; }   // empty: TCP
   std::uint16_t port() const { return port_; }        // the one the kernel chose, if 0 was asked
   core::Family family() const { return family_; }

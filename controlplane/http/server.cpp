@@ -26,6 +26,7 @@ using Acceptor = asio::basic_socket_acceptor<Stream>;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds stopping_tick{20};
 constexpr std::chrono::milliseconds accept_pause{200};  // when out of file descriptors
 
 Stream protocol_of(const Listener& listener) {
@@ -58,6 +59,7 @@ struct Server::Parts {
   asio::steady_timer ticker;
   std::list<Accepting> listeners;
   std::list<Connection> connections;
+  std::function<void()> stopped;
   bool ticking = false, stopping = false;
 };
 
@@ -117,7 +119,7 @@ asio::awaitable<void> Server::Parts::accept(std::size_t index) {
 // Closes what is past its deadline. One timer for all: a connection costs no timer of its own.
 asio::awaitable<void> Server::Parts::keep_time() {
   while (!stopping || !connections.empty()) {
-    ticker.expires_after(limits.tick);
+    ticker.expires_after(stopping ? std::min(limits.tick, stopping_tick) : limits.tick);
     co_await ticker.async_wait(as_result);
     const auto now = Clock::now();
     for (Connection& connection : connections) {
@@ -126,6 +128,7 @@ asio::awaitable<void> Server::Parts::keep_time() {
       connection.socket.close(ignored);
     }
   }
+  if (stopped) stopped();
 }
 
 Server::Server(asio::io_context& io, RequestHandler handler, ServerLimits limits)
@@ -140,10 +143,14 @@ void Server::add(Listener listener) {
   asio::co_spawn(parts_->io, parts_->keep_time(), asio::detached);
 }
 
-void Server::stop() {
+void Server::stop(std::function<void()> stopped) {
   if (std::exchange(parts_->stopping, true)) return;
+  parts_->stopped = std::move(stopped);
   boost::system::error_code ignored;
-  for (Accepting& accepting : parts_->listeners) accepting.acceptor.close(ignored);
+  for (Accepting& accepting : parts_->listeners) {
+    accepting.listener.remove_file();
+    accepting.acceptor.close(ignored);
+  }
   const auto last = Clock::now() + parts_->limits.stop_grace;
   for (Connection& connection : parts_->connections) {
     connection.closing = true;

@@ -32,8 +32,8 @@ class Server {
 
   void add(Listener listener);  // accepts from the next turn of the io_context on
   // Asks first: closes listeners and idle connections and lets answers finish; insists after stop_grace. Afterwards
-  // nothing of the server keeps the io_context running. May be called again.
-  void stop();
+  // nothing of the server keeps the io_context running, and `stopped` has been called.
+  void stop(std::function<void()> stopped = {});
   std::size_t connections() const;
 
  private:

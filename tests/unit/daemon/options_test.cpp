@@ -117,7 +117,7 @@ TEST_CASE("faults, each with its place") {
       {"user with an unknown member", R"({"users": {"alice": {"role": "reader", "scopes": "/"}}})", {"users"}},
       {"user with a scope that is none", R"({"users": {"alice": {"role": "reader", "scope": "x"}}})", {"users"}},
       {"log level", R"({"log_level": "chatty"})", {"log_level"}},
-      {"three at once", R"({"instance": "A", "listen": "x", "colour": 1})", {"colour", "instance", "listen"}},
+      {"three at once", R"({"instance": "a b", "listen": "x", "colour": 1})", {"colour", "instance", "listen"}},
   }));
   DYNAMIC_SECTION(row.name) { CHECK(places(daemon::make_config(given_by(row.text))) == row.places); }
 }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The composition root: the one place that makes parts, in order; they go in reverse. Nothing here decides anything.
+#include "controlplane/daemon/posternd.hpp"
+
+#include <grp.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "controlplane/daemon/randomness.hpp"
+#include "controlplane/daemon/system_clock.hpp"
+#include "controlplane/daemon/watch.hpp"
+#include "controlplane/dataplane/map_dataplane.hpp"
+#include "controlplane/http/api.hpp"
+#include "controlplane/http/endpoint.hpp"
+#include "controlplane/http/server.hpp"
+#include "controlplane/store/sqlite_store.hpp"
+
+namespace postern::daemon {
+namespace {
+
+namespace asio = boost::asio;
+constexpr std::chrono::milliseconds flow_sweep_period{1000};
+
+void start_log(const std::string& level) {
+  spdlog::set_default_logger(spdlog::stderr_logger_st("posternd"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_level(spdlog::level::from_str(level));
+}
+
+Exit failed(const std::string& what, const core::Error& error) {
+  std::cerr << "posternd: " << what << ": " << error.message << '\n';
+  return Exit::failed;
+}
+
+http::ApiOptions api_options(const Config& config, std::uint32_t group) {
+  http::ApiOptions options;
+  options.identity = {.users = config.users, .admin_group = group, .trusted_proxies = config.trusted_proxies};
+  options.public_url = config.public_url;
+  return options;
+}
+
+core::Result<void> listen(http::Server& server, const Config& config, std::uint32_t group) {
+  std::error_code ignored;  // where the loader has been, the folder is there; else listening says what is wrong
+  std::filesystem::create_directory(config.socket.parent_path(), ignored);
+  auto local = http::listen_unix(config.socket.string(), group);
+  if (!local) return local.error();
+  if (config.listen) {
+    auto tcp = http::listen_tcp(config.listen->first, config.listen->second);
+    if (!tcp) return tcp.error();
+    server.add(*std::move(tcp));
+  }
+  server.add(*std::move(local));
+  return {};
+}
+
+// Tells the log when the gate comes and goes, once each time.
+class ReadyLog {
+ public:
+  void note(const core::Result<void>& ready) {
+    const std::string trouble = ready ? "" : ready.error().message;
+    if (trouble == before_) return;
+    before_ = trouble;
+    if (ready) {
+      spdlog::info("The gate is ready.");
+    } else {
+      spdlog::warn("The gate is not ready; trying again every second. why=\"{}\"", trouble);
+    }
+  }
+
+ private:
+  std::string before_;
+};
+
+void sweep_flows(core::Dataplane& dataplane) {
+  const auto swept = dataplane.sweep_flows();  // a gate that is away is the gatekeeper's to report
+  if (swept && *swept > 0) spdlog::debug("Flows swept. count={}", *swept);
+}
+
+}  // namespace
+
+Exit run(const Config& config) {
+  start_log(config.log_level);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that is gone shall not end us
+  umask(0077);
+  const std::uint32_t group = config.socket_group.value_or(getegid());
+
+  asio::io_context io(1);               // everything runs on this one thread
+  SystemClock clock;                    // wall and boot time
+  SystemRandomness randomness;          // secrets, hashes
+  auto store = store::SqliteStore::open(config.state, clock);  // the truth; also keeps a second daemon out
+  if (!store) return failed("the store cannot be opened", store.error());
+  dataplane::MapDataplane dataplane({.run_dir = config.run_dir, .instance = config.instance});  // the maps
+  core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);  // who decides
+  if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
+  http::Api api(gatekeeper, api_options(config, group));  // routes
+  http::Server server(io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
+  if (const auto listening = listen(server, config, group); !listening) return failed("cannot listen", listening.error());
+
+  ReadyLog ready_log;  // the timers: deadlines, the clock, flows
+  Watch watch(io, clock);
+  watch.deadlines([&] { return gatekeeper.next_deadline(); },
+                  [&] {
+                    gatekeeper.sweep();
+                    ready_log.note(gatekeeper.ready());
+                  });
+  watch.clock([&] {
+    spdlog::info("The clock was set; deadlines are computed anew.");
+    gatekeeper.clock_changed();
+  });
+  watch.every(flow_sweep_period, [&] { sweep_flows(dataplane); });
+
+  asio::signal_set signals(io, SIGTERM, SIGINT);  // the first asks, the second insists
+  std::function<void(boost::system::error_code, int)> on_signal = [&](boost::system::error_code error, int number) {
+    if (error) return;
+    if (watch.stopped()) return io.stop();
+    spdlog::info("Stopping. signal={}", number);
+    watch.stop();
+    server.stop([&] { signals.cancel(); });
+    signals.async_wait(on_signal);
+  };
+  signals.async_wait(on_signal);
+
+  const auto ready = gatekeeper.ready();
+  ready_log.note(ready);
+  std::cout << "posternd: ready socket=" << config.socket.string() << " listen="
+            << (config.listen ? core::to_string(config.listen->first) + ":" + std::to_string(config.listen->second) : "off")
+            << " gate=" << (ready ? "ready" : "away") << std::endl;
+  io.run();
+  spdlog::info("Stopped.");
+  return Exit::stopped;
+}
+
+}  // namespace postern::daemon

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server over real sockets: bounds on size, time and number, what is no HTTP at all, and a graceful end.
+#include "controlplane/http/server.hpp"
+
+#include <unistd.h>
+
+#include <random>
+
+#include "tests/support/running_server.hpp"
+
+using namespace postern;
+using namespace std::chrono_literals;
+using test::request_text;
+
+namespace {
+
+// Tells what it saw.
+http::HttpResponse echo(const http::HttpRequest& request, const http::Peer& peer) {
+  http::HttpResponse response;
+  response.body = request.method + " " + request.target + " " + std::to_string(request.body.size()) +
+                  (peer.local ? " uid=" + std::to_string(peer.local->uid) : " from=" + core::to_string(*peer.address));
+  if (request.target == "/204") {
+    response.status = 204;
+    response.body.clear();
+  }
+  if (request.target == "/empty") response.body.clear();
+  if (request.target == "/large") response.body.assign(std::size_t{64} << 20, 'x');
+  return response;
+}
+
+http::ServerLimits quick() {
+  http::ServerLimits limits;
+  limits.idle = 60s;
+  limits.request = 400ms;
+  limits.stop_grace = 300ms;
+  limits.tick = 20ms;
+  return limits;
+}
+
+bool answers(test::RunningServer& server) {
+  auto client = server.unix_client();
+  client.send(request_text("GET", "/alive"));
+  return client.answer().status == 200;
+}
+
+}  // namespace
+
+TEST_CASE("one connection carries many requests, over both kinds of socket") {
+  test::RunningServer server(echo);
+  auto local = server.unix_client();
+  auto remote = server.tcp_client();
+  for (int i = 0; i < 3; ++i) {
+    local.send(request_text("PUT", "/a?b", "12345"));
+    CHECK(local.answer().body == "PUT /a?b 5 uid=" + std::to_string(getuid()));
+    remote.send(request_text("GET", "/a"));
+    CHECK(remote.answer().body == "GET /a 0 from=127.0.0.1");
+  }
+}
+
+TEST_CASE("requests sent in one go are answered in order") {
+  test::RunningServer server(echo);
+  auto client = server.unix_client();
+  client.send(request_text("GET", "/1") + request_text("POST", "/2", "abc") + request_text("GET", "/3"));
+  CHECK(client.answer().body.starts_with("GET /1 0"));
+  CHECK(client.answer().body.starts_with("POST /2 3"));
+  CHECK(client.answer().body.starts_with("GET /3 0"));
+}
+
+TEST_CASE("answers are framed as HTTP wants") {
+  test::RunningServer server(echo);
+  auto client = server.unix_client();
+  SECTION("204 has no length and no body") {
+    client.send(request_text("DELETE", "/204"));
+    const auto answer = client.answer();
+    CHECK(answer.status == 204);
+    CHECK(answer.header("Content-Length").empty());
+    CHECK(answer.header("Content-Type").empty());
+  }
+  SECTION("an empty 200 says so") {
+    client.send(request_text("DELETE", "/empty"));
+    const auto answer = client.answer();
+    CHECK(answer.header("Content-Length") == "0");
+    CHECK(answer.header("Content-Type").empty());
+  }
+  SECTION("HEAD tells the length and sends nothing") {
+    client.send(request_text("HEAD", "/a") + request_text("GET", "/b"));
+    auto answer = client.answer(200ms);  // the reader takes the next answer's bytes for a body; only the head counts
+    CHECK(answer.status == 200);
+    CHECK(answer.header("Content-Length") != "0");
+    CHECK(answer.body.starts_with("HTTP/1.1 200"));
+  }
+  SECTION("HTTP/1.0 closes, Connection: close too") {
+    client.send("GET /a HTTP/1.0\r\n\r\n");
+    CHECK(client.answer().status == 200);
+    CHECK(client.closed_within(2s));
+    auto other = server.unix_client();
+    other.send(request_text("GET", "/a", "", "Connection: close\r\n"));
+    CHECK(other.answer().status == 200);
+    CHECK(other.closed_within(2s));
+  }
+  SECTION("a client that waits for permission to send its body gets it") {
+    client.send("PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    CHECK(client.answer().status == 100);
+    client.send("abc");
+    CHECK(client.answer().body.starts_with("PUT /a 3"));
+  }
+  SECTION("a chunked body is read") {
+    client.send("PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    CHECK(client.answer().body.starts_with("PUT /a 5"));
+  }
+}
+
+TEST_CASE("what is too large or malformed is refused, and the connection ends") {
+  struct Row {
+    const char* name;
+    std::string bytes;
+    int status;
+  };
+  const std::string megabyte(std::size_t{1} << 20, 'x');
+  const auto row = GENERATE_COPY(values<Row>({
+      {"a body announced too large", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n", 413},
+      {"a body announced far too large", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999\r\n\r\n", 413},
+      {"a body sent too large", request_text("PUT", "/a", megabyte + "x"), 413},
+      {"a chunked body too large", "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n100001\r\n" + megabyte + "x\r\n0\r\n\r\n", 413},
+      {"permission asked for a body too large", "PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n", 413},
+      {"a header too large", "GET /a HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(40000, 'x') + "\r\n\r\n", 431},
+      {"a target too large", "GET /" + std::string(40000, 'x') + " HTTP/1.1\r\nHost: x\r\n\r\n", 431},
+      {"no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", 400},
+      {"TLS", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15), 400},
+      {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+      {"two lengths", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
+      {"length and chunks", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"a negative length", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400},
+      {"a blank before the colon", "GET /a HTTP/1.1\r\nHost : x\r\n\r\n", 400},
+      {"a zero byte in a header", std::string("GET /a HTTP/1.1\r\nHost: x\0y\r\n\r\n", 31), 400},
+      {"a bad chunk", "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+  }));
+  test::RunningServer server(echo);
+  DYNAMIC_SECTION(row.name) {
+    auto client = server.tcp_client();
+    client.send(row.bytes);
+    const auto answer = client.answer();
+    CHECK(answer.status == row.status);
+    CHECK(answer.header("Content-Type") == "application/problem+json");
+    CHECK(client.closed_within(2s));
+  }
+  CHECK(answers(server));
+}
+
+TEST_CASE("a body of exactly the limit is taken") {
+  test::RunningServer server(echo);
+  auto client = server.unix_client();
+  client.send(request_text("PUT", "/a", std::string(std::size_t{1} << 20, 'x')));
+  CHECK(client.answer().body.starts_with("PUT /a 1048576"));
+}
+
+TEST_CASE("errors before routing have the body of the API that was asked") {
+  test::RunningServer server(echo);
+  auto client = server.unix_client();
+  client.send("PUT /subscriptions/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n");
+  const auto answer = client.answer();
+  CHECK(answer.header("Content-Type") == "application/json");
+  CHECK_THAT(answer.body, Catch::Matchers::StartsWith(R"({"error":{"code":"RequestEntityTooLarge")"));
+}
+
+TEST_CASE("slow clients are cut off, idle ones are not") {
+  test::RunningServer server(echo, quick());
+  SECTION("half a header") {
+    auto client = server.tcp_client();
+    client.send("GET /a HT");
+    CHECK(client.closed_within(3s));
+  }
+  SECTION("a byte now and then does not help") {
+    auto client = server.tcp_client();
+    const auto begin = std::chrono::steady_clock::now();
+    bool open = true;
+    client.send("GET /a HTTP/1.1\r\nX: ");
+    while (open && std::chrono::steady_clock::now() - begin < 3s) open = client.send("x") && !client.closed_within(50ms);
+    CHECK_FALSE(open);
+  }
+  SECTION("half a body") {
+    auto client = server.tcp_client();
+    client.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+    CHECK(client.closed_within(3s));
+  }
+  SECTION("a reader that does not read") {
+    auto client = server.tcp_client();
+    client.send(request_text("GET", "/large"));
+    std::this_thread::sleep_for(1200ms);
+    CHECK(client.answer(1s).body.size() < std::size_t{64} << 20);
+  }
+  SECTION("waiting between requests is no slowness") {
+    auto client = server.tcp_client();
+    client.send(request_text("GET", "/a"));
+    CHECK(client.answer().status == 200);
+    CHECK_FALSE(client.closed_within(1s));
+    client.send(request_text("GET", "/a"));
+    CHECK(client.answer().status == 200);
+  }
+  CHECK(answers(server));
+}
+
+TEST_CASE("beyond the bound the longest idle connection makes room; other listeners are not touched") {
+  http::ServerLimits limits = quick();
+  limits.connections = 4;
+  test::RunningServer server(echo, limits);
+  auto other = server.unix_client();
+  std::vector<test::RawClient> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(server.tcp_client());
+    clients.back().send(request_text("GET", "/a"));
+    CHECK(clients.back().answer().status == 200);
+  }
+  CHECK(clients[0].closed_within(2s));
+  CHECK(clients[1].closed_within(2s));
+  CHECK_FALSE(clients[2].closed_within(100ms));
+  CHECK_FALSE(other.closed_within(100ms));
+  CHECK(server.connections() <= 5);
+}
+
+TEST_CASE("five hundred connections at once, and the server still answers") {
+  test::RunningServer server(echo, quick());
+  std::vector<test::RawClient> clients;
+  for (int i = 0; i < 500; ++i) clients.push_back(server.tcp_client());
+  CHECK(answers(server));
+  CHECK(server.connections() <= 257);
+}
+
+TEST_CASE("random bytes do not harm it") {
+  test::RunningServer server(echo, quick());
+  std::mt19937 random(20240607);
+  const std::string good = request_text("PUT", "/a", R"({"a":1})", "X-A: b\r\n");
+  for (int round = 0; round < 300; ++round) {
+    std::string bytes = good;
+    if (round % 3 == 0) {
+      bytes.resize(random() % 200);
+      for (char& c : bytes) c = static_cast<char>(random());
+    } else {
+      for (unsigned k = 0; k <= random() % 4; ++k) bytes[random() % bytes.size()] = static_cast<char>(random());
+      if (round % 3 == 2) bytes.resize(random() % bytes.size());
+    }
+    auto client = server.unix_client();
+    client.send(bytes);
+  }
+  CHECK(answers(server));
+}
+
+TEST_CASE("asked to stop, it closes what is idle at once and lets a request under way finish") {
+  auto limits = quick();
+  limits.request = 5s;
+  limits.stop_grace = 5s;
+  test::RunningServer server(echo, limits);
+  auto stopped = server.stopped();
+  auto idle = server.unix_client();
+  auto busy = server.unix_client();
+  idle.send(request_text("GET", "/a"));
+  CHECK(idle.answer().status == 200);
+  busy.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
+  std::this_thread::sleep_for(100ms);
+  server.stop();
+  CHECK(idle.closed_within(2s));
+  CHECK_FALSE(busy.closed_within(100ms));
+  CHECK_THROWS(server.unix_client());
+  busy.send("bc");
+  const auto answer = busy.answer();
+  CHECK(answer.status == 200);
+  CHECK(answer.header("Connection") == "close");
+  CHECK(stopped.wait_for(3s) == std::future_status::ready);
+  CHECK(access(server.path().c_str(), F_OK) != 0);
+}
+
+TEST_CASE("it insists after the grace") {
+  auto limits = quick();
+  limits.request = 60s;
+  test::RunningServer server(echo, limits);
+  auto stopped = server.stopped();
+  auto busy = server.unix_client();
+  busy.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
+  std::this_thread::sleep_for(100ms);
+  server.stop();
+  CHECK(stopped.wait_for(3s) == std::future_status::ready);
+}
