@@ -99,10 +99,11 @@ struct {
 	__type(value, struct gate_record);
 } grant_records SEC(".maps");
 
-/* Slot → how many established flows the grant has. posternd writes the serial at opening and recounts; the programs
- * add and subtract. Same slots as grant_records. */
+/* Slot → how many established flows the grant has. posternd writes the serial at opening and recounts (by mmap); the
+ * programs add and subtract. Same slots as grant_records. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 262144);
 	__type(key, __u32);
 	__type(value, struct gate_usage);

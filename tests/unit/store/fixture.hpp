@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A folder that goes with the test, a clock that stands still, and sample decisions for the store's tests.
+// A clock that stands still, and sample decisions for the store's tests.
 #pragma once
 
 #include <SQLiteCpp/Database.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -12,28 +11,11 @@
 
 #include "controlplane/store/sqlite_store.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace postern::store_test {
 
-class TempFolder {
- public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "postern-store-XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path file() const { return path_ / "postern.db"; }
-
- private:
-  std::filesystem::path path_;
-};
+using test::TempFolder;
 
 class StandingClock final : public core::Clock {
  public:

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Idle, closed and cut flows.
+#include "controlplane/dataplane/flow_death.hpp"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+
+namespace postern::dataplane {
+
+namespace {
+
+bool is_older(std::uint64_t then_ns, std::uint64_t idle_ns, std::uint64_t now_ns) {
+  return idle_ns != 0 && now_ns > then_ns && now_ns - then_ns > idle_ns;
+}
+
+bool is_over(const gate_record& record, const SweepTime& now) {
+  return record.deadline_boot_ns != GATE_NO_DEADLINE && now.boot_ns >= record.deadline_boot_ns;
+}
+
+bool is_closed(const gate_flow& flow) {
+  return ((flow.client.flags | flow.machine.flags) & GATE_SIDE_RST) != 0 ||
+         (flow.client.flags & flow.machine.flags & GATE_SIDE_FIN) != 0;
+}
+
+// I4: what was cut stays cut, also when another grant has taken the slot.
+bool is_cut(const gate_flow& flow, const gate_record& record, const SweepTime& now) {
+  if (flow.serial == 0) return false;
+  if (record.serial != flow.serial || record.state == GATE_RECORD_VACANT) return false;
+  if (record.state == GATE_RECORD_CUT) return true;
+  return record.state == GATE_RECORD_LIVE && record.ending == GATE_ENDING_CUT && is_over(record, now);
+}
+
+}  // namespace
+
+bool is_dead_established(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
+                         const gate_config& config, const SweepTime& now) {
+  if ((flow.machine.flags & GATE_SIDE_REOPENED) != 0 || is_cut(flow, record, now)) return true;
+  __u64 last = std::max(flow.machine.last_seen_coarse_ns, flow.opened_coarse_ns);
+  // The machine alone keeps a UDP flow: nobody outside may, once its grant has ended.
+  if (protocol == IPPROTO_UDP) return is_older(last, config.udp_established_idle_ns, now.coarse_ns);
+  last = std::max(last, flow.client.last_seen_coarse_ns);
+  const std::uint64_t idle_ns = is_closed(flow) ? config.tcp_closed_linger_ns : config.tcp_established_idle_ns;
+  return is_older(last, idle_ns, now.coarse_ns);
+}
+
+bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
+                       const gate_config& config, const SweepTime& now) {
+  const bool live = record.serial == flow.serial && record.state == GATE_RECORD_LIVE && !is_over(record, now);
+  if (flow.serial != 0 && !live) return true;  // it does not outlive its grant
+  const __u64 last = std::max(flow.machine.last_seen_coarse_ns, flow.client.last_seen_coarse_ns);
+  const std::uint64_t idle_ns = protocol == IPPROTO_UDP ? config.udp_half_open_idle_ns : config.tcp_half_open_idle_ns;
+  return is_older(last, idle_ns, now.coarse_ns);
+}
+
+}  // namespace postern::dataplane

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a remembered connection is over, as the programs judge it (bpf/track.bpf.h, bpf/record.bpf.h): the sweeper may
+// remove exactly what they would no longer follow. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "bpf/abi/maps.h"
+
+namespace postern::dataplane {
+
+struct SweepTime {
+  std::uint64_t coarse_ns = 0;  // CLOCK_MONOTONIC_COARSE
+  std::uint64_t boot_ns = 0;    // CLOCK_BOOTTIME
+};
+
+// `record` is what stands in the flow's slot, whoever's it is. An idle time of 0 in `config` is not configured: such
+// flows are left to the programs.
+bool is_dead_established(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
+                         const gate_config& config, const SweepTime& now);
+bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
+                       const gate_config& config, const SweepTime& now);
+
+}  // namespace postern::dataplane

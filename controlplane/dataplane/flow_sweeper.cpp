@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The walk over established_v4, established_v6, half_open_v4, half_open_v6.
+#include "controlplane/dataplane/flow_sweeper.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "controlplane/dataplane/failure.hpp"
+
+namespace postern::dataplane {
+
+namespace {
+constexpr std::uint32_t batch = 2048;
+constexpr int stages = 4;
+}  // namespace
+
+core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
+  const auto configured = maps_.config.lookup(0);
+  if (!configured) return gate_error(configured.error());
+  const gate_config config = configured->value_or(gate_config{});
+  const auto established = [&](std::uint8_t protocol, const gate_flow& flow, const gate_record& record) {
+    return is_dead_established(protocol, flow, record, config, now);
+  };
+  const auto half_open = [&](std::uint8_t protocol, const gate_flow& flow, const gate_record& record) {
+    return is_dead_half_open(protocol, flow, record, config, now);
+  };
+  std::size_t removed = 0, budget = flows_per_call_;
+  while (budget > 0) {
+    const auto swept = stage_ == 0   ? sweep_table(maps_.established_v4, established, budget, true)
+                       : stage_ == 1 ? sweep_table(maps_.established_v6, established, budget, true)
+                       : stage_ == 2 ? sweep_table(maps_.half_open_v4, half_open, budget, false)
+                                     : sweep_table(maps_.half_open_v6, half_open, budget, false);
+    started_ = true;
+    if (!swept) {
+      cursor_.restart();
+      return swept.error();
+    }
+    removed += *swept;
+    if (!cursor_.done()) continue;
+    cursor_.restart();
+    if (++stage_ == 2) recount();
+    if (stage_ < stages) continue;
+    stage_ = 0;
+    started_ = false;
+    break;
+  }
+  return removed;
+}
+
+template <class Map, class Dead>
+core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, std::size_t& budget, bool counted) {
+  std::vector<typename Map::key_type> keys;
+  std::vector<typename Map::value_type> flows;
+  const auto wanted = static_cast<std::uint32_t>(std::min<std::size_t>(budget, batch));
+  if (auto read = map.read_batch(cursor_, keys, flows, wanted); !read) return gate_error(read.error());
+  budget -= std::min(budget, std::max<std::size_t>(keys.size(), 1));
+  std::size_t removed = 0;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (dead(keys[i].protocol, flows[i], records_.get(flows[i].slot))) {
+      const auto gone = remove_if_dead(map, keys[i], dead);
+      if (!gone) return gone.error();
+      if (*gone) {
+        ++removed;
+        continue;
+      }
+    }
+    if (counted) count(flows[i]);
+  }
+  return removed;
+}
+
+// Judged again on what stands there now: since the batch was read a packet may have revived it, or another grant
+// taken it over. What a packet does in the microsecond after that is lost; the flow is picked up again if it may be.
+template <class Map, class Dead>
+core::Result<bool> FlowSweeper::remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead) {
+  const auto flow = map.lookup(key);
+  if (!flow) return gate_error(flow.error());
+  if (!*flow) return false;
+  if (!dead(key.protocol, **flow, records_.get((*flow)->slot))) return false;
+  const auto gone = map.erase(key);
+  if (!gone) return gate_error(gone.error());
+  return *gone;
+}
+
+void FlowSweeper::count(const gate_flow& flow) {
+  if (flow.serial == 0 || flow.slot >= records_.size()) return;
+  Count& count = counts_[flow.slot];
+  if (flow.serial < count.serial) return;  // of the slot's earlier grant: serials rise
+  if (flow.serial > count.serial) count = {flow.serial, 0};
+  ++count.flows;
+}
+
+// The programs add and subtract while this runs, so a count may be off by what happened during the walk; the next walk
+// sets it right again. It bounds how many flows a grant may have, nothing else.
+void FlowSweeper::recount() {
+  const auto counts = std::exchange(counts_, {});
+  for (std::uint32_t slot = 0; slot < records_.size(); ++slot) {
+    const gate_usage usage = records_.usage(slot);
+    if (usage.serial == 0) continue;
+    const auto found = counts.find(slot);
+    const bool counted = found != counts.end() && found->second.serial == usage.serial;
+    const std::uint64_t flows = counted ? found->second.flows : 0;
+    if (usage.established != flows) records_.correct_usage(slot, usage, flows);
+  }
+}
+
+}  // namespace postern::dataplane

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks the flow tables a bounded stretch at a time, removes dead flows, and after each full walk of the established
+// ones sets every grant's count right. Keeps its place between calls; flows that come and go meanwhile are met on a
+// later walk.
+#pragma once
+
+#include <cstddef>
+#include <unordered_map>
+
+#include "controlplane/core/result.hpp"
+#include "controlplane/dataplane/flow_death.hpp"
+#include "controlplane/dataplane/grant_records.hpp"
+#include "loader/map_set.hpp"
+
+namespace postern::dataplane {
+
+class FlowSweeper {
+ public:
+  // Maps and records must outlive it. `flows_per_call`: how many flows one call looks at, at most (about).
+  FlowSweeper(const loader::MapSet& maps, GrantRecords& records, std::size_t flows_per_call = 16384)
+      : maps_(maps), records_(records), flows_per_call_(flows_per_call) {}
+
+  // How many flows were removed. Stops early where the walk of all four tables ends.
+  core::Result<std::size_t> sweep(const SweepTime& now);
+  // True if the last call ended a walk: the next one begins anew.
+  bool at_start() const { return stage_ == 0 && !started_; }
+
+ private:
+  struct Count {
+    std::uint64_t serial = 0, flows = 0;
+  };
+  template <class Map, class Dead>
+  core::Result<std::size_t> sweep_table(const Map& map, Dead dead, std::size_t& budget, bool counted);
+  template <class Map, class Dead>
+  core::Result<bool> remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead);
+  void count(const gate_flow& flow);
+  void recount();
+
+  const loader::MapSet& maps_;
+  GrantRecords& records_;
+  std::size_t flows_per_call_;
+  int stage_ = 0;  // which table: established v4, v6, half-open v4, v6
+  bool started_ = false;
+  loader::BatchCursor cursor_;
+  std::unordered_map<std::uint32_t, Count> counts_;  // by slot, of this walk
+};
+
+}  // namespace postern::dataplane

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `status` shows of the packet path: counters with the names of bpf/abi/reasons.h, and what the loader noted.
+#pragma once
+
+#include "controlplane/core/ports.hpp"
+#include "loader/instance.hpp"
+#include "loader/map_set.hpp"
+
+namespace postern::dataplane {
+
+core::Result<core::GateStatus> read_status(const loader::MapSet& maps, const loader::Instance& instance);
+
+}  // namespace postern::dataplane

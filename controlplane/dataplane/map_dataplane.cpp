@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens the maps, notices when they are others, and hands each call to the part that does it.
+#include "controlplane/dataplane/map_dataplane.hpp"
+
+#include <time.h>
+
+#include <utility>
+
+#include "controlplane/dataplane/failure.hpp"
+#include "controlplane/dataplane/flow_sweeper.hpp"
+#include "controlplane/dataplane/gate_status.hpp"
+#include "controlplane/dataplane/grant_records.hpp"
+#include "controlplane/dataplane/plan_writer.hpp"
+#include "controlplane/dataplane/projection.hpp"
+#include "loader/instance.hpp"
+#include "loader/map_set.hpp"
+
+namespace postern::dataplane {
+
+namespace {
+
+std::uint64_t clock_ns(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+loader::Instance instance_of(const DataplaneOptions& options) {
+  return {options.run_dir, options.instance};
+}
+
+}  // namespace
+
+struct MapDataplane::Opened {
+  Opened(std::unique_ptr<loader::MapSet> set, GrantRecords array, std::size_t flows_per_sweep)
+      : maps(std::move(set)),
+        records(std::move(array)),
+        writer(*maps, records),
+        sweeper(*maps, records, flows_per_sweep) {}
+
+  std::unique_ptr<loader::MapSet> maps;  // on the heap: the records refer to it
+  GrantRecords records;
+  PlanWriter writer;
+  FlowSweeper sweeper;
+};
+
+MapDataplane::MapDataplane(DataplaneOptions options) : options_(std::move(options)) {}
+MapDataplane::~MapDataplane() = default;
+
+core::Result<MapDataplane::Opened*> MapDataplane::open() {
+  opened_.reset();
+  auto maps = loader::MapSet::open(instance_of(options_).bpffs());
+  if (!maps) return gate_error(maps.error());
+  auto set = std::make_unique<loader::MapSet>(*std::move(maps));
+  auto records = GrantRecords::open(*set);
+  if (!records) return records.error();
+  opened_ = std::make_unique<Opened>(std::move(set), *std::move(records), options_.flows_per_sweep);
+  return opened_.get();
+}
+
+// After a detach our descriptors still name the old maps, which no program reads any more: to write there would be
+// to answer "open" while nothing opens.
+core::Result<MapDataplane::Opened*> MapDataplane::current() {
+  if (!opened_) return gate_error("the maps of gate " + options_.instance + " have not been read yet");
+  const auto pinned = loader::BpfMap<__u32, gate_config>::open(
+      (loader::map_folder(instance_of(options_).bpffs()) / "config").string(), BPF_MAP_TYPE_ARRAY);
+  if (!pinned) {
+    opened_.reset();
+    return gate_error(pinned.error());
+  }
+  if (pinned->info().id == opened_->maps->config.info().id) return opened_.get();
+  opened_.reset();
+  return gate_error("the gate " + options_.instance + " was loaded anew: its maps must be filled again");
+}
+
+core::Result<core::Projection> MapDataplane::read() {
+  const auto opened = open();
+  if (!opened) return opened.error();
+  if (auto settled = (*opened)->writer.settle_flags(); !settled) return settled.error();
+  return read_projection(*(*opened)->maps, (*opened)->records);
+}
+
+core::Capacity MapDataplane::capacity() const {
+  if (!opened_) return {};
+  const loader::MapSet& maps = *opened_->maps;
+  core::Capacity capacity;
+  capacity.services_v4 = maps.services_v4.info().max_entries;
+  capacity.services_v6 = maps.services_v6.info().max_entries;
+  capacity.service_prefixes = maps.service_prefixes.info().max_entries;
+  capacity.addresses = maps.guarded_addresses.info().max_entries;
+  capacity.entries_v4 = maps.grants_v4.info().max_entries;
+  capacity.entries_v6 = maps.grants_v6.info().max_entries;
+  capacity.records = maps.grant_records.info().max_entries;
+  capacity.failsafe_sources = maps.failsafe_sources.info().max_entries;
+  return capacity;
+}
+
+core::Result<void> MapDataplane::apply(const core::Plan& plan) {
+  const auto opened = current();
+  if (!opened) return opened.error();
+  return (*opened)->writer.write(plan);
+}
+
+// Opens the maps for itself: were it to keep new ones, apply() would write to maps that nobody has reconciled.
+core::Result<core::GateStatus> MapDataplane::status() {
+  const loader::Instance instance = instance_of(options_);
+  const auto maps = loader::MapSet::open(instance.bpffs());
+  if (!maps) return gate_error(maps.error());
+  return read_status(*maps, instance);
+}
+
+core::Result<std::size_t> MapDataplane::sweep_flows() {
+  const auto opened = current();
+  if (!opened) return opened.error();
+  return (*opened)->sweeper.sweep({clock_ns(CLOCK_MONOTONIC_COARSE), clock_ns(CLOCK_BOOTTIME)});
+}
+
+}  // namespace postern::dataplane

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// core::Dataplane over the gate's pinned maps: the only place where domain meets bytes. Opens the maps when they are
+// first needed and again when the loader made new ones, so that the daemon may start before the gate; until then every
+// call is a gate_failed with a sentence. Needs no right but those of the pins. All calls on one thread.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "controlplane/core/ports.hpp"
+
+namespace postern::dataplane {
+
+struct DataplaneOptions {
+  std::filesystem::path run_dir = "/run/postern";
+  std::string instance = "gate";        // the bpffs is run_dir/instance/bpf
+  std::size_t flows_per_sweep = 16384;  // how many flows one sweep_flows() looks at
+};
+
+class MapDataplane final : public core::Dataplane {
+ public:
+  explicit MapDataplane(DataplaneOptions options);
+  ~MapDataplane() override;
+
+  core::Result<core::Projection> read() override;
+  core::Capacity capacity() const override;  // all 0 while there is no gate
+  // Errors: capacity_exhausted if a map is full, else gate_failed; also if the loader made new maps since the last
+  // read(), which hold nothing yet.
+  core::Result<void> apply(const core::Plan& plan) override;
+  core::Result<core::GateStatus> status() override;
+  core::Result<std::size_t> sweep_flows() override;
+
+ private:
+  struct Opened;
+  core::Result<Opened*> open();
+  core::Result<Opened*> current();  // opened, and still what the pins name
+
+  DataplaneOptions options_;
+  std::unique_ptr<Opened> opened_;
+};
+
+}  // namespace postern::dataplane

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executes the steps of a plan on the maps, in order, gathering neighbouring entries into one call. Keeps the control
+// record right by itself: a flag that makes the programs ask a table is set before its first element stands there and
+// cleared after its last one went.
+#pragma once
+
+#include <vector>
+
+#include "controlplane/core/ports.hpp"
+#include "controlplane/dataplane/grant_records.hpp"
+#include "loader/map_set.hpp"
+
+namespace postern::dataplane {
+
+class PlanWriter {
+ public:
+  // Both must outlive it.
+  PlanWriter(const loader::MapSet& maps, GrantRecords& records) : maps_(maps), records_(records) {}
+
+  // Stops at the first step that fails: what went before is in force.
+  core::Result<void> write(const core::Plan& plan);
+  // Makes the control record's flags say what the tables hold, e.g. after a process was killed between two writes.
+  core::Result<void> settle_flags();
+
+ private:
+  core::Result<void> write(const core::Step& step);
+  core::Result<void> put(const core::PutEntry& step);
+  core::Result<void> put(const core::PutService& step);
+  core::Result<void> erase(const core::EraseEntry& step);
+  core::Result<void> erase(const core::EraseService& step);
+  core::Result<void> set_port(const core::SetPort& step);
+  core::Result<void> erase(const core::EraseFailsafe& step);
+  core::Result<void> raise_cut_generation();
+  core::Result<void> flush();
+  core::Result<void> change_flags(std::uint32_t set, std::uint32_t clear);
+  core::Result<bool> any_prefix_service() const;
+  core::Result<bool> any_own_failsafe() const;
+
+  const loader::MapSet& maps_;
+  GrantRecords& records_;
+  // Entries not yet written: of one family, in the plan's order.
+  std::vector<gate_grant_key_v4> keys_v4_;
+  std::vector<gate_grant_key_v6> keys_v6_;
+  std::vector<gate_grant> values_;
+};
+
+}  // namespace postern::dataplane

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which flows the sweeper removes and which it leaves; that it works in bounded steps; that it recounts.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "controlplane/dataplane/flow_sweeper.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/pinned_gate.hpp"
+
+using namespace postern;
+using test::PinnedGate;
+
+namespace {
+
+constexpr std::uint64_t second = 1'000'000'000;
+constexpr dataplane::SweepTime now{1'000'000 * second, 2'000'000 * second};
+constexpr std::uint64_t long_ago = 500'000 * second;
+
+gate_config settings() {
+  gate_config config{};
+  config.abi = GATE_ABI;
+  config.tcp_half_open_idle_ns = 60 * second;
+  config.tcp_established_idle_ns = 432'000 * second;
+  config.tcp_closed_linger_ns = 120 * second;
+  config.udp_half_open_idle_ns = 30 * second;
+  config.udp_established_idle_ns = 120 * second;
+  return config;
+}
+
+gate_record live_record() {
+  return {7, now.boot_ns + second, 0, GATE_RECORD_LIVE, GATE_ENDING_DRAIN};
+}
+
+// Seen on both sides a second ago, under grant 7 in slot 3.
+gate_flow fresh_flow() {
+  gate_flow flow{};
+  flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - second;
+  flow.opened_coarse_ns = long_ago;
+  flow.serial = 7;
+  flow.slot = 3;
+  return flow;
+}
+
+struct Row {
+  const char* name;
+  bool half_open;
+  std::uint8_t protocol;
+  bool dead;
+  void (*change)(gate_flow& flow, gate_record& record);
+};
+
+constexpr Row rows[] = {
+    {"a fresh TCP flow stays", false, IPPROTO_TCP, false, [](gate_flow&, gate_record&) {}},
+    {"a TCP flow idle on both sides for five days goes", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record&) {
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = long_ago;
+     }},
+    {"a TCP flow that the client keeps alive stays", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record&) { flow.machine.last_seen_coarse_ns = long_ago; }},
+    {"a TCP flow that the machine keeps alive stays", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record&) { flow.client.last_seen_coarse_ns = long_ago; }},
+    {"a TCP flow exactly at its idle time stays", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record&) {
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 432'000 * second;
+     }},
+    {"a TCP flow whose grant has drained stays", false, IPPROTO_TCP, false,
+     [](gate_flow&, gate_record& record) { record.state = GATE_RECORD_DRAINING; }},
+    {"a TCP flow whose slot has another grant stays", false, IPPROTO_TCP, false,
+     [](gate_flow&, gate_record& record) { record.serial = 8; }},
+    {"a TCP flow past a drain deadline stays", false, IPPROTO_TCP, false,
+     [](gate_flow&, gate_record& record) { record.deadline_boot_ns = 1; }},
+    {"a TCP flow past a cut deadline goes", false, IPPROTO_TCP, true,
+     [](gate_flow&, gate_record& record) {
+       record = {7, now.boot_ns, 0, GATE_RECORD_LIVE, GATE_ENDING_CUT};
+     }},
+    {"a TCP flow before a cut deadline stays", false, IPPROTO_TCP, false,
+     [](gate_flow&, gate_record& record) {
+       record = {7, now.boot_ns + 1, 0, GATE_RECORD_LIVE, GATE_ENDING_CUT};
+     }},
+    {"a TCP flow without a deadline, in cut mode, stays", false, IPPROTO_TCP, false,
+     [](gate_flow&, gate_record& record) {
+       record = {7, GATE_NO_DEADLINE, 0, GATE_RECORD_LIVE, GATE_ENDING_CUT};
+     }},
+    {"a TCP flow that was cut goes", false, IPPROTO_TCP, true,
+     [](gate_flow&, gate_record& record) { record.state = GATE_RECORD_CUT; }},
+    {"a TCP flow of another grant than the one cut stays", false, IPPROTO_TCP, false,
+     [](gate_flow&, gate_record& record) {
+       record = {8, 0, 0, GATE_RECORD_CUT, GATE_ENDING_CUT};
+     }},
+    {"a TCP flow with FIN from one side stays", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record&) {
+       flow.client.flags = GATE_SIDE_FIN;
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 121 * second;
+     }},
+    {"a TCP flow with FIN from both sides goes after it has lingered", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record&) {
+       flow.client.flags = flow.machine.flags = GATE_SIDE_FIN;
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 121 * second;
+     }},
+    {"a TCP flow with FIN from both sides lingers", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record&) {
+       flow.client.flags = flow.machine.flags = GATE_SIDE_FIN;
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 119 * second;
+     }},
+    {"a TCP flow with an RST goes after it has lingered", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record&) {
+       flow.machine.flags = GATE_SIDE_RST;
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 121 * second;
+     }},
+    {"a flow that the machine opened anew goes", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record&) { flow.machine.flags = GATE_SIDE_REOPENED; }},
+    {"a flow without a grant stays", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record& record) {
+       flow.serial = 0;
+       record.state = GATE_RECORD_CUT;
+     }},
+    {"a UDP flow that the machine keeps alive stays", false, IPPROTO_UDP, false,
+     [](gate_flow& flow, gate_record&) { flow.client.last_seen_coarse_ns = long_ago; }},
+    {"a UDP flow that only the client keeps sending on goes", false, IPPROTO_UDP, true,
+     [](gate_flow& flow, gate_record& record) {
+       flow.machine.last_seen_coarse_ns = now.coarse_ns - 121 * second;
+       record.state = GATE_RECORD_DRAINING;
+     }},
+    {"a fresh half-open flow of a live grant stays", true, IPPROTO_TCP, false, [](gate_flow&, gate_record&) {}},
+    {"a half-open flow does not outlive its grant's deadline", true, IPPROTO_TCP, true,
+     [](gate_flow&, gate_record& record) { record.deadline_boot_ns = now.boot_ns; }},
+    {"a half-open flow does not outlive its grant's end", true, IPPROTO_TCP, true,
+     [](gate_flow&, gate_record& record) { record.state = GATE_RECORD_DRAINING; }},
+    {"a half-open flow does not outlive its grant's slot", true, IPPROTO_TCP, true,
+     [](gate_flow&, gate_record& record) { record.serial = 8; }},
+    {"a half-open TCP flow idles for a minute", true, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record&) {
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 61 * second;
+     }},
+    {"a half-open UDP flow idles for half a minute", true, IPPROTO_UDP, true,
+     [](gate_flow& flow, gate_record&) {
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 31 * second;
+     }},
+    {"a half-open flow that a machine opened needs no grant", true, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record& record) {
+       flow.serial = 0;
+       record.state = GATE_RECORD_VACANT;
+     }},
+};
+
+gate_flow_key_v4 key_v4(std::uint32_t n, std::uint8_t protocol = IPPROTO_TCP) {
+  gate_flow_key_v4 key{};
+  key.client = htonl(0x0a000000 + n);
+  key.machine_port_be = htons(22);
+  key.protocol = protocol;
+  return key;
+}
+
+gate_flow_key_v6 key_v6(std::uint8_t protocol) {
+  gate_flow_key_v6 key{};
+  key.client[0] = 0x20;
+  key.protocol = protocol;
+  return key;
+}
+
+struct Sweepable {
+  explicit Sweepable(std::size_t flows_per_call = 16384)
+      : records(*dataplane::GrantRecords::open(maps)), sweeper(maps, records, flows_per_call) {
+    REQUIRE(maps.config.update(0, settings()));
+  }
+  std::size_t sweep() {
+    const auto removed = sweeper.sweep(now);
+    INFO((removed ? std::string() : removed.error().message));
+    REQUIRE(removed);
+    return *removed;
+  }
+  PinnedGate gate;
+  loader::MapSet maps = gate.open();
+  dataplane::GrantRecords records;
+  dataplane::FlowSweeper sweeper;
+};
+
+}  // namespace
+
+TEST_CASE("the sweeper removes dead flows and no others") {
+  Sweepable table;
+  for (const Row& row : rows) {
+    INFO(row.name);
+    gate_flow flow = fresh_flow();
+    gate_record record = live_record();
+    row.change(flow, record);
+    REQUIRE(table.maps.grant_records.update(3, record));
+    const auto& v4 = row.half_open ? table.maps.half_open_v4 : table.maps.established_v4;
+    const auto& v6 = row.half_open ? table.maps.half_open_v6 : table.maps.established_v6;
+    REQUIRE(v4.update(key_v4(1, row.protocol), flow));
+    REQUIRE(v6.update(key_v6(row.protocol), flow));
+    CHECK(table.sweep() == (row.dead ? 2 : 0));
+    CHECK(*v4.erase(key_v4(1, row.protocol)) == !row.dead);
+    CHECK(*v6.erase(key_v6(row.protocol)) == !row.dead);
+  }
+}
+
+TEST_CASE("an idle time of zero leaves such flows to the programs") {
+  Sweepable table;
+  REQUIRE(table.maps.config.update(0, gate_config{}));
+  gate_flow flow = fresh_flow();
+  flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = 0;
+  REQUIRE(table.maps.grant_records.update(3, live_record()));
+  REQUIRE(table.maps.established_v4.update(key_v4(1), flow));
+  CHECK(table.sweep() == 0);
+}
+
+TEST_CASE("each call looks at a bounded number of flows, and in the end all were met") {
+  Sweepable table(1000);
+  REQUIRE(table.maps.grant_records.update(3, live_record()));
+  gate_flow dead = fresh_flow();
+  dead.client.last_seen_coarse_ns = dead.machine.last_seen_coarse_ns = long_ago;
+  for (std::uint32_t n = 0; n < 5000; ++n)
+    REQUIRE(table.maps.established_v4.update(key_v4(n), n % 2 ? dead : fresh_flow()));
+  std::size_t removed = 0, calls = 0;
+  do {
+    const std::size_t now_removed = table.sweep();
+    CHECK(now_removed <= 1000);
+    removed += now_removed;
+    ++calls;
+  } while (!table.sweeper.at_start() && calls < 100);
+  CHECK(removed == 2500);
+  CHECK(calls >= 5);
+  CHECK(calls <= 8);
+}
+
+TEST_CASE("after a walk every grant's count says how many established flows it has") {
+  Sweepable table;
+  REQUIRE(table.maps.grant_records.update(3, live_record()));
+  for (std::uint32_t n = 0; n < 10; ++n) REQUIRE(table.maps.established_v4.update(key_v4(n), fresh_flow()));
+  REQUIRE(table.maps.established_v6.update(key_v6(IPPROTO_TCP), fresh_flow()));
+  gate_flow earlier = fresh_flow();  // of the slot's earlier grant
+  earlier.serial = 6;
+  REQUIRE(table.maps.established_v4.update(key_v4(100), earlier));
+  gate_flow dead = fresh_flow();
+  dead.machine.flags = GATE_SIDE_REOPENED;
+  REQUIRE(table.maps.established_v4.update(key_v4(101), dead));
+  REQUIRE(table.maps.grant_usage.update(3, gate_usage{7, 99}));
+  REQUIRE(table.maps.grant_usage.update(4, gate_usage{8, 5}));
+  CHECK(table.sweep() == 1);
+  CHECK(table.maps.grant_usage.lookup(3)->value().established == 11);
+  CHECK(table.maps.grant_usage.lookup(3)->value().serial == 7);
+  CHECK(table.maps.grant_usage.lookup(4)->value().established == 0);
+}
