@@ -50,13 +50,18 @@ Result<void> Gatekeeper::ready() const {
 }
 
 std::optional<BootTime> Gatekeeper::next_deadline() const {
-  const auto& due = parts_->ledger.by_deadline();
-  const auto& retry = parts_->retry_at;
-  if (due.empty()) return retry;
-  const auto next = due.begin()->first;
-  if (!retry) return next;
+  const auto& p = *parts_;
+  std::optional<BootTime> next = p.retry_at;
+  const auto sooner = [&](BootTime time) { next = next ? std::min(*next, time) : time; };
+  const auto& due = p.ledger.by_deadline();
   // While an error is being waited out, what is over-due waits with it.
-  return next <= parts_->clock.now().boot ? *retry : std::min(next, *retry);
+  const bool waits = p.retry_at && !due.empty() && due.begin()->first <= p.clock.now().boot;
+  if (!due.empty() && !waits) sooner(due.begin()->first);
+  const auto& time = p.ledger.timeline();
+  if (p.started && !time.believed) {
+    sooner(BootTime(p.newest_record->time_since_epoch() - clock_doubt + time.boot_minus_utc));
+  }
+  return next;
 }
 
 void Gatekeeper::sweep() {
@@ -64,6 +69,7 @@ void Gatekeeper::sweep() {
   if (!p.started) return;
   p.retry_at.reset();
   if (!p.write_postponed()) p.retry_soon();
+  if (!p.ledger.timeline().believed) p.ledger.set_timeline(p.measure());  // it may have caught up by now
   p.expire_due();
   (void)p.put_in_force();
   p.ledger.forget_ended_before(p.clock.now().utc - ended_kept);

@@ -69,6 +69,7 @@ struct GateWorld {
   MemoryStore store{fuse};
   RecordingDataplane dataplane{fuse};
   core::Settings settings;
+  core::UtcTime newest_at_start{};
   std::unique_ptr<core::Gatekeeper> gate;
 };
 
