@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# attach, status, detach: what stands where, and that nothing stays; two interfaces that share the maps; what was there
+# before us (a clsact qdisc with somebody's filter) is there after us.
+. "$(dirname "$0")/loader_net.sh"
+
+exits 3 "status of a gate that is not there says so by its exit code" loader status
+expect "detach of a gate that is not there is fine" loader detach
+expect "attach" attach --no-dispatcher --interface gate0
+says "gate0 attached, native, by link"
+same "one XDP program stands on gate0" 1 "$(xdp_on gate0)"
+in_gate tc filter show dev gate0 egress | grep -q 'pref 1 bpf.*postern_egress' || failed "the egress filter is not the first"
+expect "traffic that is not guarded goes on" in_client ping -c2 -i0.1 -W1 198.51.100.1
+expect "status" loader status
+says "gate0 attached, native, by link"
+says "table grants_v4: 0 of"
+expect "status as JSON" loader status --json
+same "JSON says it is whole" true "$(jq .whole <<<"$SAID")"
+same "maps belong to the group" "660 0 64321" "$(stat -c '%a %u %g' "$BPFFS/v1/grants_v4")"
+same "links are root's alone" "700 0 0" "$(stat -c '%a %u %g' "$BPFFS/links")"
+same "the record can be read by the group" "640 0 64321" "$(stat -c '%a %u %g' "$RUN_DIR/gate/attach-gate0.json")"
+setpriv --reuid 64321 --regid 64321 --clear-groups "$BUILD/tests/e2e/gate_by_hand" flows "$BPFFS" >/dev/null ||
+	failed "the daemon's user cannot open the maps"
+
+id=$(by_hand map-id "$BPFFS")
+expect "a second interface" attach --no-dispatcher --interface gate1
+same "the two share their maps" "$id" "$(by_hand map-id "$BPFFS")"
+expect "detach of the second" loader detach --interface gate1
+same "the first stays" 1 "$(xdp_on gate0)"
+same "and its maps too" "$id" "$(by_hand map-id "$BPFFS")"
+expect "detach of the second again is fine" loader detach --interface gate1
+says "gate1 was not attached"
+expect "detach" loader detach
+nothing_left "after the last detach"
+expect "detach once more is fine" loader detach
+
+expect "attach to two at once" attach --no-dispatcher --interface gate0 --interface gate1
+ip -n "$NS_GATE" link set gate1 xdp off 2>/dev/null
+in_gate tc filter del dev gate1 egress
+exits 4 "status tells when somebody took our filter away" loader status
+says "egress program MISSING"
+expect "detach copes with it" loader detach
+nothing_left "after the filter was taken away"
+
+in_gate tc qdisc add dev gate0 clsact
+in_gate tc filter add dev gate0 ingress protocol ip pref 7 matchall action pass
+expect "attach where a clsact qdisc with a filter stands" attach --no-dispatcher --interface gate0
+expect "detach" loader detach
+same "the qdisc that was not ours stays" 1 "$(clsact_on gate0)"
+in_gate tc filter show dev gate0 ingress | grep -q matchall || failed "somebody's filter went with ours"
+in_gate tc qdisc del dev gate0 clsact
+
+expect "attach for keeping maps" attach --no-dispatcher --interface gate0
+by_hand plant "$BPFFS" 5
+expect "detach --keep-maps" loader detach --keep-maps
+same "no program stands" 0 "$(xdp_on gate0)"
+expect "attach again" attach --no-dispatcher --interface gate0
+same "the flows were kept" 5 "$(by_hand flows "$BPFFS")"
+ip -n "$NS_GATE" link delete gate0
+exits 4 "status after the interface went" loader status
+says "the interface is gone"
+expect "detach after the interface went" loader detach
+[ ! -e "$RUN_DIR" ] || failed "something is left: $(find "$RUN_DIR")"
+echo "all good"

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# --confirm-within: the attach undoes itself, also when loader and terminal are gone; confirm keeps it; the SSH client is
+# a failsafe source until then; and if the timer is killed, the program lets everything pass by itself.
+. "$(dirname "$0")/loader_net.sh"
+
+exits 3 "there is nothing to confirm" loader confirm
+# From a session whose every process is killed.
+SAID=$(SSH_CONNECTION="198.51.100.10 50000 198.51.100.1 22" setsid --wait bash -c '
+	nsenter --net="/run/netns/$1" "$2/loader/postern-loader" attach --run-dir "$3" --group 64321 --interface gate0 \
+		--no-dispatcher --confirm-within 2s --failsafe 203.0.113.0/24; kill -KILL 0' _ "$NS_GATE" "$BUILD" "$RUN_DIR" 2>&1)
+says "198.51.100.10 is never gated"
+expect "the gate stands" loader status
+says "to be confirmed within [12] s"
+same "two failsafe sources: the one asked for and the SSH client" 2 "$(by_hand failsafe "$BPFFS")"
+wait_for 5 [ ! -e "$RUN_DIR" ] || failed "the attach did not undo itself: $(loader status)"
+nothing_left "after an attach that was not confirmed"
+
+expect "attach again" env SSH_CONNECTION="198.51.100.10 50000 198.51.100.1 22" nsenter --net="/run/netns/$NS_GATE" \
+	"$BUILD/loader/postern-loader" attach --run-dir "$RUN_DIR" --group 64321 --interface gate0 --no-dispatcher \
+	--confirm-within 2s --failsafe 203.0.113.0/24
+expect "confirm" loader confirm
+same "the SSH client is no failsafe source any more, the one asked for is" 1 "$(by_hand failsafe "$BPFFS")"
+sleep 2.5
+expect "the gate still stands after its deadline" loader status
+says "^confirmed"
+expect "confirm twice is fine" loader confirm
+says "already"
+same "no timer is left" "" "$(ip netns pids "$NS_GATE")"
+
+# A later deadline takes the place of an earlier one: the first timer must not undo what the second waits for.
+expect "attach anew, to be confirmed within 1 s" attach --interface gate0 --no-dispatcher --confirm-within 1s
+expect "and again within 60 s" attach --interface gate0 --no-dispatcher --confirm-within 60s
+sleep 1.5
+expect "the first timer undid nothing" loader status
+says "to be confirmed within 5[0-9] s"
+
+# The timer is killed: the gate opens by itself, and says so.
+by_hand guard "$BPFFS" 198.51.100.1 22
+expect "attach to be confirmed within 1 s" attach --interface gate0 --no-dispatcher --confirm-within 1s
+for pid in $(ip netns pids "$NS_GATE"); do kill -KILL "$pid"; done
+in_client timeout 0.5 bash -c 'exec 3<>/dev/tcp/198.51.100.1/22' 2>/dev/null
+sleep 1.2
+exits 4 "status says that nobody confirmed" loader status
+says "NOT CONFIRMED in time: everything passes"
+in_client timeout 1 bash -c 'exec 3<>/dev/tcp/198.51.100.1/22' 2>/dev/null
+[ $? != 124 ] || failed "a guarded port is shut although nobody confirmed the attach"
+echo "ok: a guarded port can be reached (refused by the host, not by the gate)"
+expect "detach" loader detach
+nothing_left "after the timer was killed"
+echo "all good"
