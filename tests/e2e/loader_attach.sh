@@ -43,11 +43,11 @@ expect "detach copes with it" loader detach
 nothing_left "after the filter was taken away"
 
 in_gate tc qdisc add dev gate0 clsact
-in_gate tc filter add dev gate0 ingress protocol ip pref 7 matchall action pass
+in_gate tc filter add dev gate0 ingress protocol ip pref 7 u32 match u32 0 0
 expect "attach where a clsact qdisc with a filter stands" attach --no-dispatcher --interface gate0
 expect "detach" loader detach
 same "the qdisc that was not ours stays" 1 "$(clsact_on gate0)"
-in_gate tc filter show dev gate0 ingress | grep -q matchall || failed "somebody's filter went with ours"
+in_gate tc filter show dev gate0 ingress | grep -q "pref 7 u32" || failed "somebody's filter went with ours"
 in_gate tc qdisc del dev gate0 clsact
 
 expect "attach for keeping maps" attach --no-dispatcher --interface gate0

@@ -9,7 +9,7 @@ by_hand plant "$BPFFS" 200
 id=$(by_hand map-id "$BPFFS")
 program=$(loader status --json | jq '.interfaces[0].ingressProgram')
 
-in_client ping -f -i 0.002 -c 1500 -W1 198.51.100.1 >"$RUN_DIR.ping" 2>&1 &
+in_client ping -q -i 0.002 -c 1500 -W1 198.51.100.1 >"$RUN_DIR.ping" 2>&1 &
 ping=$!
 replaced=0
 while kill -0 $ping 2>/dev/null; do
@@ -36,9 +36,9 @@ exits 1 "an attach of which one interface is taken fails" attach --no-dispatcher
 same "and leaves the other as it was" "$before" "$(loader status --json | jq -c '.interfaces')"
 ip -n "$NS_GATE" link set dev gate1 xdp off
 
-# A flower filter at our priority: egress of gate1 fails after gate0 was replaced already.
+# A filter of another kind at our priority: egress of gate1 fails after gate0 was replaced already.
 in_gate tc qdisc add dev gate1 clsact
-in_gate tc filter add dev gate1 egress protocol ip pref 1 matchall action pass
+in_gate tc filter add dev gate1 egress protocol ip pref 1 u32 match u32 0 0
 exits 1 "an attach that fails half way fails" attach --no-dispatcher --interface gate0 --interface gate1
 says "priority 1 of the egress hook"
 same "programs, ids and all, are those of before" "$before" "$(loader status --json | jq -c '.interfaces')"

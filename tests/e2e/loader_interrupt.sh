@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# An attach that is interrupted: SIGINT and SIGTERM at any moment leave it whole or undone; after SIGKILL at any moment
+# (which nobody can undo) detach clears everything away, and attach finishes the work.
+. "$(dirname "$0")/loader_net.sh"
+
+# cut_short SIGNAL MILLISECONDS: an attach that gets the signal after that time.
+cut_short() {
+	{ timeout --signal="$1" "0.$(printf %03d "$2")" nsenter --net="/run/netns/$NS_GATE" "$BUILD/loader/postern-loader" attach \
+		--run-dir "$RUN_DIR" --group 64321 --no-dispatcher --interface gate0 --interface gate1; } >/dev/null 2>&1
+}
+
+undone=0 whole=0
+for ms in $(seq 1 2 45); do
+	for signal in INT TERM; do
+		cut_short $signal "$ms"
+		if [ -e "$RUN_DIR" ]; then
+			whole=$((whole + 1))
+			expect "SIG$signal after $ms ms: whole" loader status >/dev/null
+			loader detach >/dev/null || failed "detach"
+		else
+			undone=$((undone + 1))
+		fi
+		nothing_left "SIG$signal after $ms ms" >/dev/null
+	done
+done
+echo "ok: of 46 attaches with SIGINT or SIGTERM $undone left nothing, $whole were whole"
+[ $undone -gt 0 ] || failed "no signal came in time"
+
+left=0
+for ms in $(seq 1 2 45); do
+	cut_short KILL "$ms"
+	[ ! -e "$RUN_DIR" ] || left=$((left + 1))
+	if [ $((ms % 4)) = 1 ]; then expect "attach after SIGKILL at $ms ms" attach --no-dispatcher --interface gate0 --interface gate1 >/dev/null &&
+		expect "is whole" loader status >/dev/null; fi
+	loader detach >/dev/null || failed "detach after SIGKILL at $ms ms"
+	rmdir "$RUN_DIR" 2>/dev/null # made by the one that was killed, so nobody knows whose it is
+	nothing_left "SIGKILL after $ms ms" >/dev/null
+done
+echo "ok: 23 attaches with SIGKILL, of which $left had begun, were finished or cleared away"
+echo "all good"
