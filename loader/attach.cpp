@@ -165,8 +165,7 @@ LoaderResult<void> Attach::attach_all() {
     if (signals_.waiting()) return LoaderError{"interrupted: everything is as it was before", EINTR};
     auto record = attach_interface(instance_, *gate_, plan, options_.group, undo_, report_.warnings);
     if (!record) return record.error();
-    report_.replaced = report_.replaced || plan.replaces();
-    report_.interfaces.push_back(std::move(*record));
+    report_.interfaces.push_back({std::move(*record), plan.replaces()});
   }
   return {};
 }

@@ -59,9 +59,9 @@ int run_attach(AttachWords& words) {
   if (!group)
     std::cerr << "postern-loader: there is no group \"postern\", so only root can use the maps (--group names another)\n";
   for (const std::string& warning : report->warnings) std::cerr << "postern-loader: WARNING: " << warning << "\n";
-  for (const AttachRecord& it : report->interfaces)
+  for (const auto& [it, replaced] : report->interfaces)
     std::cout << "gate " << options.instance.name << ": " << it.interface
-              << (report->replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode) << ", by "
+              << (replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode) << ", by "
               << to_string(it.way) << "\n";
   if (options.confirm_within)
     std::cout << "undoes itself in " << words.confirm_within << " unless `postern-loader confirm` is run\n";
@@ -85,8 +85,8 @@ void add_attach(CLI::App& app, int& code) {
   command->add_option("--mode", options.mode, "native (in the driver), generic (slow, everywhere) or auto [native]")
       ->transform(CLI::CheckedTransformer(modes).description("{native,generic,auto}"));
   command->add_option("--confirm-within", words->confirm_within,
-                      "Undo the attach after this time (60s, 5m) unless confirmed. USE IT when you work over the very "
-                      "interface: a gate that shuts you out cannot be opened from outside");
+                      "Detach the gate, from all its interfaces, after this time (60s, 5m) unless confirmed. USE IT when you "
+                      "work over the very interface: a gate that shuts you out cannot be opened from outside");
   command->add_option("--max-grants", options.sizes.grants, "Room for grants")->check(CLI::Range(16u, 16777216u));
   command->add_option("--max-flows", options.sizes.flows, "Room for established flows")->check(CLI::Range(16u, 16777216u));
   command->add_option("--max-half-open", options.sizes.half_open, "Room for half-open flows")

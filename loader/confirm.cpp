@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "loader/gate.hpp"
+#include "loader/probe.hpp"
 #include "loader/settings.hpp"
 #include "loader/undo.hpp"
 
@@ -107,6 +108,7 @@ LoaderResult<void> start_expiry(const Instance& instance, std::uint64_t unconfir
 
 LoaderResult<bool> confirm(const Instance& instance) {
   if (auto named = check_instance_name(instance.name); !named) return named.error();
+  if (auto root = check_root(); !root) return root.error();
   const SignalsHeld held;
   const auto lock = InstanceLock::take(instance);
   const LoaderError nothing{"nothing is attached as gate \"" + instance.name + "\" below " + instance.run_dir.string() +

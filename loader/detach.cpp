@@ -9,6 +9,7 @@
 #include "loader/egress.hpp"
 #include "loader/gate.hpp"
 #include "loader/ingress.hpp"
+#include "loader/probe.hpp"
 #include "loader/undo.hpp"
 
 namespace postern::loader {
@@ -89,6 +90,7 @@ LoaderResult<DetachReport> detach_locked(const DetachOptions& options) {
 
 LoaderResult<DetachReport> detach(const DetachOptions& options) {
   if (auto named = check_instance_name(options.instance.name); !named) return named.error();
+  if (auto root = check_root(); !root) return root.error();
   const SignalsHeld held;  // what is begun is finished
   const auto lock = InstanceLock::take(options.instance);
   if (!lock && lock.error().errno_value == ENOENT) return DetachReport{{}, options.interfaces, false};

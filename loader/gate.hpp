@@ -29,10 +29,14 @@ struct AttachOptions {
   bool dispatcher = true;  // use libxdp's where the kernel can
 };
 
+struct Attached {
+  AttachRecord record;
+  bool replaced = false;  // the programs took the place of older ones
+};
+
 struct AttachReport {
-  std::vector<AttachRecord> interfaces;
+  std::vector<Attached> interfaces;
   std::vector<std::string> warnings;
-  bool replaced = false;  // at least one program took the place of an older one
   std::uint64_t unconfirmed_boot_ns = 0;
   std::optional<std::string> ssh_client;  // made a failsafe source until confirmed
 };

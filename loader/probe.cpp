@@ -91,8 +91,13 @@ std::vector<Feature> probe_features() {
   return features;
 }
 
+LoaderResult<void> check_root() {
+  if (::geteuid() == 0) return {};
+  return LoaderError{"postern-loader changes what the kernel runs, which only root may: run it with sudo", EPERM};
+}
+
 LoaderResult<void> check_needed_features() {
-  if (::geteuid() != 0) return LoaderError{"postern-loader needs root to load and attach programs: run it with sudo", EPERM};
+  if (auto root = check_root(); !root) return root;
   std::string missing;
   for (const Feature& feature : probe_features())
     if (!feature.present && feature.needed) missing += "\n  " + feature.name + ": " + feature.consequence;

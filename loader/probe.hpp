@@ -18,6 +18,7 @@ struct Feature {
 
 // Every feature, in the order of a report.
 std::vector<Feature> probe_features();
+LoaderResult<void> check_root();
 // The needed ones; the error lists all that are missing.
 LoaderResult<void> check_needed_features();
 // Loads a program and puts another in the place of one of its functions, as libxdp's dispatcher does. `why` is filled

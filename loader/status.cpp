@@ -2,7 +2,10 @@
 // Reading how a gate stands, see status.hpp.
 #include "loader/status.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "loader/egress.hpp"
 #include "loader/gate.hpp"
@@ -96,6 +99,8 @@ bool GateStatus::whole() const {
 
 LoaderResult<GateStatus> read_status(const Instance& instance) {
   if (auto named = check_instance_name(instance.name); !named) return named.error();
+  if (::access(instance.folder().c_str(), R_OK) != 0 && errno != ENOENT)
+    return system_error("read " + instance.folder().string() + " (as root, or in the group of the gate)", errno);
   GateStatus status;
   status.instance = instance;
   status.now_boot_ns = boot_time_ns();

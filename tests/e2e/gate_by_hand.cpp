@@ -8,12 +8,15 @@
 //   gate_by_hand map-id BPFFS                   prints the kernel's id of the table of established flows
 //   gate_by_hand config-abi BPFFS NUMBER        as if a loader of another ABI had configured the gate
 //   gate_by_hand failsafe BPFFS                 prints how many failsafe sources there are
+//   gate_by_hand listen ADDRESS PORT…           listens on TCP ports until it is killed
 //   gate_by_hand foreign INTERFACE              attaches a program that passes everything, without a link
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdio>
@@ -110,9 +113,23 @@ void foreign(const std::string& interface) {
     throw std::runtime_error("cannot attach a foreign program to " + interface);
 }
 
+void listen_on(const std::string& address, const std::vector<std::string>& ports) {
+  for (const std::string& port : ports) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = ipv4(address);
+    name.sin_port = htons(static_cast<__u16>(std::stoul(port)));
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);  // open until the process ends
+    if (::bind(socket, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 || ::listen(socket, 64) != 0)
+      throw std::runtime_error("cannot listen on " + address + " port " + port);
+  }
+  ::pause();
+}
+
 void run(const std::vector<std::string>& words) {
   const std::string verb = words.at(0);
   if (verb == "foreign") return foreign(words.at(1));
+  if (verb == "listen") return listen_on(words.at(1), {words.begin() + 2, words.end()});
   const MapSet maps = must(MapSet::open(words.at(1)));
   if (verb == "guard") return guard(maps, words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));
   if (verb == "grant") return grant(maps, words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));

@@ -56,9 +56,21 @@ expect "detach --keep-maps" loader detach --keep-maps
 same "no program stands" 0 "$(xdp_on gate0)"
 expect "attach again" attach --no-dispatcher --interface gate0
 same "the flows were kept" 5 "$(by_hand flows "$BPFFS")"
+exits 1 "an ordinary user is told why he sees nothing" setpriv --reuid 64322 --regid 64322 --clear-groups \
+	"$BUILD/loader/postern-loader" status --run-dir "$RUN_DIR"
+says "as root, or in the group"
+exits 1 "another network namespace cannot detach" nsenter --net="/run/netns/$NS_CLIENT" \
+	"$BUILD/loader/postern-loader" detach --run-dir "$RUN_DIR"
+says "another network namespace"
 ip -n "$NS_GATE" link delete gate0
 exits 4 "status after the interface went" loader status
 says "the interface is gone"
 expect "detach after the interface went" loader detach
+[ ! -e "$RUN_DIR" ] || failed "something is left: $(find "$RUN_DIR")"
+
+expect "attach in a namespace that is going to be deleted" attach --no-dispatcher --interface gate1
+ip netns delete "$NS_GATE"
+sleep 0.2
+expect "detach from elsewhere" "$BUILD/loader/postern-loader" detach --run-dir "$RUN_DIR"
 [ ! -e "$RUN_DIR" ] || failed "something is left: $(find "$RUN_DIR")"
 echo "all good"

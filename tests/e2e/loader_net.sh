@@ -9,7 +9,7 @@ BUILD=${1:?build folder}
 [ "$(id -u)" = 0 ] || { echo "skipped: needs root for network namespaces and BPF"; exit 77; }
 NAME=$(basename "$0" .sh)
 NS_GATE=postern-$NAME-g NS_CLIENT=postern-$NAME-c
-RUN_DIR=/tmp/postern-$NAME-run BPFFS=$RUN_DIR/gate/bpf
+RUN_DIR=${POSTERN_TEST_BASE:-/tmp}/postern-$NAME-run BPFFS=$RUN_DIR/gate/bpf
 SAID=
 
 in_gate() { nsenter --net="/run/netns/$NS_GATE" "$@"; }
