@@ -135,6 +135,14 @@ void remove_attach_record(const Instance& instance, const std::string& interface
   ::unlink(attach_path(instance, interface).c_str());
 }
 
-void remove_instance_record(const Instance& instance) { ::unlink(instance_path(instance).c_str()); }
+void remove_instance_record(const Instance& instance) {
+  ::unlink(instance_path(instance).c_str());
+  // What a loader that was killed had begun to write.
+  std::error_code ignored;
+  std::vector<fs::path> half_written;
+  for (const auto& entry : fs::directory_iterator(instance.folder(), ignored))
+    if (entry.path().filename().string().ends_with(".json.new")) half_written.push_back(entry.path());
+  for (const fs::path& path : half_written) ::unlink(path.c_str());
+}
 
 }  // namespace postern::loader

@@ -41,6 +41,6 @@ std::optional<AttachRecord> read_attach_record(const Instance& instance, const s
 std::optional<InstanceRecord> read_instance_record(const Instance& instance);
 std::vector<AttachRecord> read_attach_records(const Instance& instance);  // by interface name
 void remove_attach_record(const Instance& instance, const std::string& interface);
-void remove_instance_record(const Instance& instance);
+void remove_instance_record(const Instance& instance);  // and what is half written
 
 }  // namespace postern::loader

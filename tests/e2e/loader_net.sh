@@ -44,8 +44,8 @@ done
 for ns in "$NS_GATE" "$NS_CLIENT"; do ip -n "$ns" link set lo up; done
 
 failed() {
-	echo "not ok: $*"
-	[ -z "$SAID" ] || echo "--- it said: $SAID"
+	echo "not ok: $*" >&2
+	[ -z "$SAID" ] || echo "--- it said: $SAID" >&2
 	exit 1
 }
 # exits CODE SENTENCE COMMAND…: the command ends with this code; $SAID is what it said.
