@@ -26,8 +26,8 @@ same "the flows are all there" 200 "$(by_hand flows "$BPFFS")"
 [ "$(loader status --json | jq '.interfaces[0].ingressProgram')" != "$program" ] || failed "no program was replaced"
 same "one XDP program stands" 1 "$(xdp_on gate0)"
 same "one egress filter stands" 1 "$(in_gate tc filter show dev gate0 egress | grep -c postern_egress)"
-same "and one of each program in the kernel that uses these maps, and explain" 3 \
-	"$(bpftool -j prog show | jq --argjson id "$(by_hand map-id "$BPFFS")" '[.[] | select(.map_ids // [] | index($id))] | length')"
+programs=$(bpftool -j prog show | jq --argjson id "$(by_hand map-id "$BPFFS")" '[.[] | select(.map_ids // [] | index($id))] | length')
+[ "$programs" -le 3 ] || failed "$programs programs use the maps, so older ones than ingress, egress and explain are left"
 
 # gate1 is taken: the replacement on gate0 is undone.
 by_hand foreign gate1
