@@ -202,7 +202,7 @@ gate_loader() { # verb, options
 daemon_config() { # further members, as JSON text beginning with a comma
 	cat >"$LAB_DIR/posternd.json" <<-EOF
 		{ "instance": "lab", "run_dir": "$LAB_RUN", "state": "$LAB_STATE", "socket": "$LAB_SOCKET",
-		  "listen": "127.0.0.1:7822", "log_level": "info"$1 }
+		  "listen": "127.0.0.1:7822", "log_level": "info"${1-} }
 	EOF
 }
 
