@@ -81,6 +81,7 @@ __noinline enum gate_reason pass_granted(const struct packet *packet, struct jud
 {
 	if (!packet || !judgement)
 		return gate_reason_no_grant;
+	judgement->cut_generation = cut_generation();
 	if (!find_grant(packet, judgement))
 		return judgement->is_cut ? gate_reason_flow_cut : gate_reason_no_grant;
 	if (learns(packet)) {

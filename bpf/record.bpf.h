@@ -31,12 +31,18 @@ static __always_inline _Bool is_grant_live(const struct gate_flow *flow, struct 
 	return is_before(deadline_boot_ns, judgement);
 }
 
+static __always_inline __u32 cut_generation(void)
+{
+	const struct gate_control *control_now = control_record();
+
+	return control_now ? READ_ONCE(control_now->cut_generation) : 0;
+}
+
 /* Did the grant of this established flow end in cut mode? A look at the record is due if something was cut since the
  * last one, or if the grant ends in cut mode by itself. Of a watched flow whose record is gone the grant is over. */
 static __always_inline _Bool is_cut(struct gate_flow *flow, struct judgement *judgement)
 {
-	const struct gate_control *control_now = control_record();
-	const __u32 generation = control_now ? READ_ONCE(control_now->cut_generation) : 0;
+	const __u32 generation = cut_generation();
 	const _Bool watched = flow->flags & GATE_FLOW_WATCHED;
 	const struct gate_record *record;
 	__u64 deadline_boot_ns;
@@ -66,13 +72,13 @@ static __always_inline _Bool is_cut(struct gate_flow *flow, struct judgement *ju
 	return 0;
 }
 
-/* Puts the flow under the grant that the judgement found. */
+/* Puts the flow under the grant that the judgement found. The generation is the one from before the look-up: a cut since
+ * then, of this very grant perhaps, makes the flow's next packet look at the record. */
 static __always_inline void bind_grant(struct gate_flow *flow, struct judgement *judgement)
 {
-	const struct gate_control *control_now = control_record();
 	const struct gate_record *record = find_record(judgement->slot);
 
-	flow->cut_generation = control_now ? READ_ONCE(control_now->cut_generation) : 0;
+	flow->cut_generation = judgement->cut_generation;
 	flow->flags &= ~GATE_FLOW_WATCHED;
 	flow->session_end_boot_ns = 0;
 	flow->service = judgement->service.id;
@@ -80,6 +86,8 @@ static __always_inline void bind_grant(struct gate_flow *flow, struct judgement 
 	flow->serial = judgement->serial;
 	if (!record || record->serial != judgement->serial || !judgement->serial)
 		return;
+	if (READ_ONCE(record->state) == GATE_RECORD_CUT)
+		flow->cut_generation--;
 	if (record->ending == GATE_ENDING_CUT)
 		flow->flags |= GATE_FLOW_WATCHED;
 	if (record->session_max_ns)
