@@ -27,7 +27,7 @@ __noinline int open_half(const struct packet *packet, struct judgement *judgemen
 		}
 	}
 	count_packet(&flow.client, packet, 1, judgement);
-	store_half_open(packet, &judgement->key, &flow);
+	store_half_open(packet, &flow);
 	return 0;
 }
 
@@ -44,7 +44,7 @@ static __always_inline _Bool is_repeated_opening(const struct packet *packet, co
  * over) under the new grant. */
 static __always_inline void remember_admitted(const struct packet *packet, struct judgement *judgement)
 {
-	struct gate_flow *flow = find_half_open(packet, &judgement->key);
+	struct gate_flow *flow = find_half_open(packet);
 
 	if (flow && is_opening(packet)) {
 		if (!is_repeated_opening(packet, flow, judgement))
@@ -67,7 +67,7 @@ static __always_inline void remember_admitted(const struct packet *packet, struc
 /* An established flow that was cut lives on under another grant, whatever that one's cap. */
 static __always_inline void take_over(const struct packet *packet, struct judgement *judgement)
 {
-	struct gate_flow *flow = find_established(packet, &judgement->key);
+	struct gate_flow *flow = find_established(packet);
 
 	if (!flow)
 		return;

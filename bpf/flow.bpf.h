@@ -11,7 +11,7 @@ static __always_inline enum gate_reason pass_established(struct gate_flow *flow,
 {
 	if (is_dead(packet, flow, judgement)) {
 		if (learns(packet))
-			delete_established(packet, &judgement->key, flow);
+			delete_established(packet, flow);
 		return gate_reason_undecided;
 	}
 	if (flow->session_end_boot_ns && !is_before(flow->session_end_boot_ns, judgement))
@@ -39,7 +39,7 @@ static __always_inline enum gate_reason pass_machine_opened(struct gate_flow *fl
 		return gate_reason_undecided;
 	if (flags & TCP_RST) {
 		if (learns(packet))
-			delete_half_open(packet, &judgement->key);
+			delete_half_open(packet);
 		return gate_reason_machine_opened;
 	}
 	if (flags & TCP_SYN) {
@@ -47,11 +47,11 @@ static __always_inline enum gate_reason pass_machine_opened(struct gate_flow *fl
 			learn_sequence(&flow->client, packet);
 			count_packet(&flow->client, packet, 1, judgement);
 			flow->client.flags |= GATE_SIDE_SYN | GATE_SIDE_ACKED_PEER;
-			establish(packet, judgement, flow);
+			establish(packet, flow);
 		}
 		return gate_reason_machine_opened;
 	}
-	if (flow->client.flags & GATE_SIDE_SYN && learns(packet) && establish(packet, judgement, flow))
+	if (flow->client.flags & GATE_SIDE_SYN && learns(packet) && establish(packet, flow))
 		return gate_reason_machine_opened;
 	return gate_reason_undecided;
 }
@@ -91,14 +91,14 @@ __noinline enum gate_reason pass_known_flow(const struct packet *packet, struct 
 		return gate_reason_undecided;
 	if (is_opening(packet))
 		return gate_reason_undecided;
-	flow = find_established(packet, &judgement->key);
+	flow = find_established(packet);
 	if (flow) {
 		const enum gate_reason why = pass_established(flow, packet, judgement);
 
 		if (why || judgement->is_cut)
 			return by_flow(why, flow, judgement);
 	}
-	flow = find_half_open(packet, &judgement->key);
+	flow = find_half_open(packet);
 	return flow ? by_flow(pass_half_open(flow, packet, judgement), flow, judgement) : gate_reason_undecided;
 }
 

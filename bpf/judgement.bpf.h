@@ -10,11 +10,6 @@
  * what it switches off costs nothing. */
 extern const volatile _Bool read_only;
 
-union flow_key {
-	struct gate_flow_key_v4 v4;
-	struct gate_flow_key_v6 v6;
-};
-
 /* Handed from stage to stage. Most stages are functions that the verifier proves once, whoever calls them; that allows no
  * pointers in here, so what a stage looks up again it looks up by key. */
 struct judgement {
@@ -23,7 +18,6 @@ struct judgement {
 	__u64 serial;                /* of the grant that admits */
 	__u64 cut_serial;            /* of the grant that a cut flow had */
 	struct gate_service service; /* id 0: none */
-	union flow_key key;          /* set for guarded packets with ports */
 	__u32 slot;
 	__u32 standing; /* a standing rule admits */
 	__u32 enforces; /* whom the packet goes to enforces: a drop is a drop */

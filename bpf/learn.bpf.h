@@ -27,9 +27,9 @@ static __always_inline _Bool is_answer_to_syn(const struct packet *packet)
 }
 
 /* The machine has a new connection on this tuple: whatever is still established there is over. */
-static __always_inline void mark_reopened(const struct packet *packet, const struct judgement *judgement)
+static __always_inline void mark_reopened(const struct packet *packet)
 {
-	struct gate_flow *flow = find_established(packet, &judgement->key);
+	struct gate_flow *flow = find_established(packet);
 
 	if (flow)
 		flow->machine.flags |= GATE_SIDE_REOPENED;
@@ -47,7 +47,7 @@ __noinline int learn_machine_opening(const struct packet *packet, struct judgeme
 	service = find_service(packet);
 	if (!service)
 		return 0;
-	half = find_half_open(packet, &judgement->key);
+	half = find_half_open(packet);
 	if (half && !is_half_open_stale(packet, half, judgement)) {
 		if (!(half->flags & GATE_FLOW_MACHINE_OPENED))
 			return 0; /* a client is connecting on this tuple under a grant */
@@ -63,16 +63,16 @@ __noinline int learn_machine_opening(const struct packet *packet, struct judgeme
 	learn_sequence(&flow.machine, packet);
 	flow.machine.flags |= GATE_SIDE_SYN;
 	count_packet(&flow.machine, packet, segments, judgement);
-	store_half_open(packet, &judgement->key, &flow);
+	store_half_open(packet, &flow);
 	tally(gate_tally_machine_opened);
-	mark_reopened(packet, judgement);
+	mark_reopened(packet);
 	return 0;
 }
 
 /* The machine's SYN-ACK to a SYN that a grant let through. 0: answers no SYN that is remembered. */
 static __always_inline _Bool learn_answer(const struct packet *packet, struct judgement *judgement, __u32 segments)
 {
-	struct gate_flow *flow = find_half_open(packet, &judgement->key);
+	struct gate_flow *flow = find_half_open(packet);
 	struct gate_flow_side *machine;
 
 	if (!flow || flow->flags & GATE_FLOW_MACHINE_OPENED || !(flow->client.flags & GATE_SIDE_SYN) ||
@@ -84,7 +84,7 @@ static __always_inline _Bool learn_answer(const struct packet *packet, struct ju
 	machine->ack = packet->acknowledgment;
 	machine->flags |= GATE_SIDE_SYN | GATE_SIDE_ACK_VALID | GATE_SIDE_ACKED_PEER;
 	count_packet(machine, packet, segments, judgement);
-	mark_reopened(packet, judgement);
+	mark_reopened(packet);
 	return 1;
 }
 
@@ -115,12 +115,12 @@ __noinline int learn_half_open(const struct packet *packet, struct judgement *ju
 
 	if (!packet || !judgement)
 		return 0;
-	flow = find_half_open(packet, &judgement->key);
+	flow = find_half_open(packet);
 	if (!flow)
 		return 0;
 	learn_machine(flow, packet, judgement, segments);
 	if (packet->protocol == PROTOCOL_UDP && is_grant_live(flow, judgement))
-		establish(packet, judgement, flow);
+		establish(packet, flow);
 	return 0;
 }
 
@@ -131,12 +131,11 @@ __noinline int learn_outgoing(const struct packet *packet, __u32 segments)
 
 	if (!packet)
 		return 0;
-	write_flow_key(packet, &judgement.key);
 	if (is_opening(packet))
 		return learn_machine_opening(packet, &judgement, segments);
 	if (is_answer_to_syn(packet) && learn_answer(packet, &judgement, segments))
 		return 0;
-	flow = find_established(packet, &judgement.key);
+	flow = find_established(packet);
 	if (!flow || flow->machine.flags & GATE_SIDE_REOPENED)
 		return learn_half_open(packet, &judgement, segments);
 	learn_machine(flow, packet, &judgement, segments);

@@ -158,7 +158,7 @@ static __always_inline void advance_half_open(struct gate_flow *flow, const stru
 	if (acknowledges(packet, &flow->machine))
 		client->flags |= GATE_SIDE_ACKED_PEER;
 	if (client->flags & flow->machine.flags & GATE_SIDE_ACKED_PEER)
-		establish(packet, judgement, flow);
+		establish(packet, flow);
 }
 
 #endif

@@ -58,10 +58,8 @@ static __always_inline enum gate_reason judge(const struct packet *packet, struc
 	why = pass_unguarded(packet, judgement);
 	if (!why)
 		why = pass_failsafe(packet, judgement);
-	if (!why) {
-		write_flow_key(packet, &judgement->key);
+	if (!why)
 		why = pass_known_flow(packet, judgement);
-	}
 	if (!why)
 		why = pass_granted(packet, judgement);
 	return packet->kind == PACKET_ICMP_ERROR ? judge_error(why) : why;
