@@ -136,7 +136,7 @@ __noinline int learn_outgoing(const struct packet *packet, __u32 segments)
 	if (is_answer_to_syn(packet) && learn_answer(packet, &judgement, segments))
 		return 0;
 	flow = find_established(packet);
-	if (!flow || flow->machine.flags & GATE_SIDE_REOPENED)
+	if (!flow || is_dead(packet, flow, &judgement)) /* a dead one stays dead, however much the machine sends */
 		return learn_half_open(packet, &judgement, segments);
 	learn_machine(flow, packet, &judgement, segments);
 	return 0;

@@ -27,10 +27,9 @@ static __always_inline __u8 parse_tcp(struct cursor cursor, struct packet *packe
 	header_bytes = (__u32)(tcp->words >> 4) * 4;
 	if (header_bytes < sizeof(*tcp))
 		return PACKET_MALFORMED;
-	if (header_bytes <= cursor.left)
-		packet->payload_bytes = cursor.left - header_bytes;
-	else if (!packet->first_fragment)
-		return PACKET_MALFORMED;
+	if (header_bytes > cursor.left)
+		return cut_short(packet);
+	packet->payload_bytes = cursor.left - header_bytes;
 	return PACKET_TRANSPORT;
 }
 
