@@ -26,7 +26,7 @@ bool is_closed(const gate_flow& flow) {
 // I4: what was cut stays cut, also when another grant has taken the slot.
 bool is_cut(const gate_flow& flow, const gate_record& record, const SweepTime& now) {
   if (flow.serial == 0) return false;
-  if (record.serial != flow.serial || record.state == GATE_RECORD_VACANT) return false;
+  if (record.serial != flow.serial || record.state == GATE_RECORD_VACANT) return (flow.flags & GATE_FLOW_WATCHED) != 0;
   if (record.state == GATE_RECORD_CUT) return true;
   return record.state == GATE_RECORD_LIVE && record.ending == GATE_ENDING_CUT && is_over(record, now);
 }

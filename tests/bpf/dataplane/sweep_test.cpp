@@ -67,6 +67,18 @@ constexpr Row rows[] = {
      [](gate_flow&, gate_record& record) { record.state = GATE_RECORD_DRAINING; }},
     {"a TCP flow whose slot has another grant stays", false, IPPROTO_TCP, false,
      [](gate_flow&, gate_record& record) { record.serial = 8; }},
+    {"a watched TCP flow whose slot has another grant goes: it was to be cut", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record& record) {
+       flow.flags = GATE_FLOW_WATCHED;
+       record.serial = 8;
+     }},
+    {"a watched TCP flow whose record was emptied goes", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record& record) {
+       flow.flags = GATE_FLOW_WATCHED;
+       record.state = GATE_RECORD_VACANT;
+     }},
+    {"a watched TCP flow of a live grant stays", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record&) { flow.flags = GATE_FLOW_WATCHED; }},
     {"a TCP flow past a drain deadline stays", false, IPPROTO_TCP, false,
      [](gate_flow&, gate_record& record) { record.deadline_boot_ns = 1; }},
     {"a TCP flow past a cut deadline goes", false, IPPROTO_TCP, true,
