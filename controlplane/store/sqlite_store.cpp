@@ -133,8 +133,9 @@ core::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesyst
   if (!lock) return lock.error();
   if (auto created = create(file); !created) return created.error();
   try {
-    auto database = std::make_unique<SQLite::Database>(file.string(), SQLite::OPEN_READWRITE,
-                                                       static_cast<int>(options.busy_timeout.count()));
+    auto database =
+        std::make_unique<SQLite::Database>(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX,  // one thread
+                                           static_cast<int>(options.busy_timeout.count()));
     // The schema is read before the journal mode is changed: a foreign or newer file stays as it is.
     if (auto ours = check_schema(*database, file); !ours) return ours.error();
     if (auto configured = configure(*database, file); !configured) return configured.error();
