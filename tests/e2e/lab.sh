@@ -66,6 +66,7 @@ lab_pids() {
 	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do ip netns pids "$ns" 2>/dev/null; done
 }
 
+# In the background call nsenter itself: of a function, $! is only the shell around it.
 in_client() { nsenter --net="/run/netns/$NS_CLIENT" "$@"; }
 in_gateway() { nsenter --net="/run/netns/$NS_GATEWAY" "$@"; }
 in_machine() { nsenter --net="/run/netns/$NS_MACHINE" "$@"; }
@@ -132,8 +133,7 @@ lab_sshd() {
 		PrintMotd no
 		PrintLastLog no
 	EOF
-	in_machine /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" &
-	SSHD_PID=$!
+	nsenter --net="/run/netns/$NS_MACHINE" /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" &
 	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
 }
 
@@ -209,7 +209,7 @@ daemon_config() { # further members, as JSON text beginning with a comma
 # As its own user without any capability, in the gateway.
 daemon_start() {
 	[ -e "$LAB_DIR/posternd.json" ] || daemon_config
-	in_gateway setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
+	nsenter --net="/run/netns/$NS_GATEWAY" setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
 		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 8>&- 9>&- &
 	DAEMON_PID=$!
 	wait_for 20 daemon_ready_or_gone && kill -0 $DAEMON_PID 2>/dev/null ||
