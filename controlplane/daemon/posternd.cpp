@@ -46,8 +46,12 @@ http::ApiOptions api_options(const Config& config, std::uint32_t group) {
 }
 
 core::Result<void> listen(http::Server& server, const Config& config, std::uint32_t group) {
-  std::error_code ignored;  // where the loader has been, the folder is there; else listening says what is wrong
-  std::filesystem::create_directory(config.socket.parent_path(), ignored);
+  const std::filesystem::path folder = config.socket.parent_path();
+  std::error_code ignored;  // where the loader has been, the folder is there
+  std::filesystem::create_directory(folder, ignored);
+  if (!std::filesystem::is_directory(folder, ignored))
+    return core::Error{core::ErrorCode::service_unavailable,
+                       "There is no folder '" + folder.string() + "' for the socket; `postern-loader attach` makes it.", "", {}};
   auto local = http::listen_unix(config.socket.string(), group);
   if (!local) return local.error();
   if (config.listen) {

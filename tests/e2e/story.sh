@@ -29,6 +29,7 @@ refuse() {
 		failed "$sentence"
 	fi
 	echo "ok: $sentence"
+	sed 's/^/    | /' <<<"$SAID"
 }
 
 # says PATTERN: the last expect or refuse said it.
@@ -41,6 +42,7 @@ exits() {
 	SAID=$("$@" 2>&1) || status=$?
 	[ "$status" = "$code" ] || failed "$sentence: exit code $status instead of $code: $SAID"
 	echo "ok: $sentence"
+	[ -z "$SAID" ] || sed 's/^/    | /' <<<"$SAID"
 }
 
 # same SENTENCE EXPECTED ACTUAL
