@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,7 @@ struct TokenDraft : DraftFaults {
 struct RequestView {
   Request request;
   std::vector<Grant> grants;
+  std::map<std::uint64_t, std::uint16_t> mapped_ports;  // by serial: public port of a forward to the grant's port
 };
 
 struct PolicyView {

@@ -7,8 +7,18 @@
 namespace postern::core {
 
 RequestView Gatekeeper::Parts::view_of(const Request& request) const {
-  RequestView view{request, {}};
-  for (const auto serial : ledger.grants_of(request.id)) view.grants.push_back(*ledger.grant(serial));
+  RequestView view{request, {}, {}};
+  for (const auto serial : ledger.grants_of(request.id)) {
+    const Grant& grant = *ledger.grant(serial);
+    view.grants.push_back(grant);
+    const auto* machine = ledger.machine(grant.machine_id);
+    if (!machine) continue;
+    for (const auto& forward : machine->forwards) {
+      const bool leads_there = forward.machine_port == grant.port &&
+                               (grant.protocol == Protocol::any || grant.protocol == forward.protocol);
+      if (leads_there) view.mapped_ports.emplace(serial, forward.port);
+    }
+  }
   return view;
 }
 

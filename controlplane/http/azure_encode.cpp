@@ -23,7 +23,8 @@ Json encode_rule(const core::PortRule& rule) {
   return json;
 }
 
-Json encode_port(const core::Grant& grant, std::string_view live_status) {
+// mapped_port: 0 where nothing maps it.
+Json encode_port(const core::Grant& grant, std::string_view live_status, std::uint16_t mapped_port) {
   const bool live = grant.state == core::GrantState::live;
   Json json;
   json["number"] = grant.port;
@@ -31,33 +32,26 @@ Json encode_port(const core::Grant& grant, std::string_view live_status) {
   json["endTimeUtc"] = core::format_time(grant.end);
   json["status"] = live ? live_status : "Revoked";
   json["statusReason"] = core::wire_name(live ? core::EndReason::none : grant.end_reason);
+  if (mapped_port != 0) json["mappedPort"] = mapped_port;
   return json;
 }
 
-// Grants come in the order they were asked for; those of one machine are listed together.
-template <class Each>
-Json encode_ports_by_machine(const Each& each_grant, std::string_view live_status) {
-  Json machines = Json::array();
-  each_grant([&](const core::Grant& grant) {
-    Json* machine = nullptr;
-    for (Json& known : machines)
-      if (known["id"] == grant.machine_id) machine = &known;
-    if (!machine) {
-      machines.push_back(Json{{"id", grant.machine_id}, {"ports", Json::array()}});
-      machine = &machines.back();
-    }
-    (*machine)["ports"].push_back(encode_port(grant, live_status));
-  });
-  return machines;
+// The ports of one machine are listed together, else in the order they were asked for.
+Json& ports_of(Json& machines, const std::string& id) {
+  for (Json& machine : machines)
+    if (machine["id"] == id) return machine["ports"];
+  machines.push_back(Json{{"id", id}, {"ports", Json::array()}});
+  return machines.back()["ports"];
 }
 
 Json encode_request(const core::RequestView& view, std::string_view live_status) {
   Json json;
-  json["virtualMachines"] = encode_ports_by_machine(
-      [&](auto&& visit) {
-        for (const core::Grant& grant : view.grants) visit(grant);
-      },
-      live_status);
+  Json& machines = json["virtualMachines"] = Json::array();
+  for (const core::Grant& grant : view.grants) {
+    const auto mapped = view.mapped_ports.find(grant.serial);
+    const std::uint16_t mapped_port = mapped == view.mapped_ports.end() ? std::uint16_t{0} : mapped->second;
+    ports_of(machines, grant.machine_id).push_back(encode_port(grant, live_status, mapped_port));
+  }
   json["startTimeUtc"] = core::format_time(view.request.start);
   json["requestor"] = view.request.requestor;
   if (!view.request.justification.empty()) json["justification"] = view.request.justification;
@@ -92,11 +86,10 @@ Json encode_policy(const core::PolicyView& view) {
 Json encode_accepted(const core::RequestView& view) { return encode_request(view, "Initiating"); }
 
 Json encode_revoked(const std::vector<core::GrantView>& grants) {
-  return Json{{"virtualMachines", encode_ports_by_machine(
-                                      [&](auto&& visit) {
-                                        for (const core::GrantView& view : grants) visit(view.grant);
-                                      },
-                                      "Initiated")}};
+  Json machines = Json::array();
+  for (const core::GrantView& view : grants)
+    ports_of(machines, view.grant.machine_id).push_back(encode_port(view.grant, "Initiated", 0));
+  return Json{{"virtualMachines", std::move(machines)}};
 }
 
 Json encode_azure_error(const core::Error& error) {

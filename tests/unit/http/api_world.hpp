@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Both APIs over a real gatekeeper with doubles behind it, called as values: no socket in between.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "controlplane/http/api.hpp"
+#include "tests/unit/core/gate_world.hpp"
+
+namespace postern::tests {
+
+inline const std::string policy_path = "/subscriptions/" + subscription +
+                                       "/resourceGroups/lab/providers/Microsoft.Security/locations/westeurope/jitNetworkAccessPolicies/default";
+inline const std::string version = "?api-version=2020-01-01";
+
+struct ApiAnswer {
+  http::HttpResponse response;
+  nlohmann::json json;  // discarded if the body is none
+  int status() const { return response.status; }
+  std::string code() const;  // of either kind of error
+  std::string header(const std::string& name) const;
+};
+
+struct ApiWorld : GateWorld {
+  explicit ApiWorld(http::ApiOptions options = {}) : api_options(std::move(options)) { furnish(); }
+
+  // As root over the Unix socket.
+  ApiAnswer call(const std::string& method, const std::string& target, const std::string& body = "",
+                 http::Headers headers = {});
+  // Over TCP with this token; empty: none.
+  ApiAnswer call_as(const std::string& token, const std::string& method, const std::string& target,
+                    const std::string& body = "", http::Headers headers = {});
+  std::string token_of(const std::string& name, const std::string& role);
+
+  http::ApiOptions api_options;
+
+ private:
+  ApiAnswer answer(const http::HttpRequest& request, const http::Peer& peer);
+};
+
+}  // namespace postern::tests

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Our own API as clients see it (docs/api.md).
+#include "controlplane/http/routes.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/unit/http/api_world.hpp"
+
+using namespace postern;
+using namespace postern::tests;
+using Json = nlohmann::json;
+
+namespace {
+
+std::string request_of(const std::string& machine, const std::string& port) {
+  return R"({"machines":[{"machine":")" + machine + R"(","ports":[{)" + port + "}]}]}";
+}
+const std::string ssh = request_of("vm1", R"("number":22,"duration":"PT1H","sources":["203.0.113.7"])");
+
+}  // namespace
+
+TEST_CASE("health is told to everybody, readiness as it is") {
+  ApiWorld world;
+  CHECK(world.call_as("", "GET", "/healthz").status() == 200);
+  CHECK(world.call_as("", "HEAD", "/readyz").status() == 200);
+  CHECK(world.call_as("", "GET", "/readyz").json["ready"] == true);
+  CHECK(world.call_as("", "POST", "/readyz").status() == 401);
+  world.fuse.arm(2, Fuse::Blow::from_then_on);  // the store takes it, the maps do not
+  CHECK(world.call("POST", "/v1/requests", ssh).status() == 503);
+  const auto ready = world.call_as("", "GET", "/readyz");
+  CHECK(ready.status() == 503);
+  CHECK(ready.response.content_type == "application/problem+json");
+  CHECK(world.call_as("", "GET", "/healthz").status() == 200);
+}
+
+TEST_CASE("everything else wants a known caller") {
+  ApiWorld world;
+  for (const auto& route : http::route_table()) {
+    if (route.dialect != http::Dialect::own) continue;
+    std::string path(route.pattern);
+    INFO(route.method << " " << path);
+    const auto answer = world.call_as("", std::string(route.method), path);
+    CHECK(answer.status() == 401);
+    CHECK(answer.code() == "AuthenticationFailed");
+    CHECK(answer.header("WWW-Authenticate").starts_with("Bearer"));
+  }
+}
+
+TEST_CASE("machines come and go") {
+  ApiWorld world;
+  const auto made = world.call("PUT", "/v1/machines/db1", R"({"os":"linux","addresses":["192.0.2.20","2001:db8::20"],
+      "forwards":[{"address":"198.51.100.1","port":2222,"protocol":"tcp","machinePort":22}]})");
+  REQUIRE(made.status() == 200);
+  CHECK(made.json["name"] == "db1");
+  CHECK(made.json["state"] == "notConfigured");
+  CHECK(made.json["addresses"] == Json::array({"192.0.2.20", "2001:db8::20"}));
+  CHECK(made.json["forwards"] == Json::parse(R"([{"address":"198.51.100.1","port":2222,"protocol":"TCP","machinePort":22}])"));
+  CHECK(world.call("GET", "/v1/machines/DB1").json == made.json);
+  const auto list = world.call("GET", "/v1/machines");
+  CHECK(list.json["machines"].size() == 3);
+  const auto guarded = world.call("GET", "/v1/machines/vm1").json;
+  CHECK(guarded["state"] == "configured");
+  CHECK(guarded["policies"] == Json::array({policy_path}));
+  CHECK(guarded["ports"].size() == 2);
+  CHECK(world.call("DELETE", "/v1/machines/db1").status() == 204);
+  CHECK(world.call("DELETE", "/v1/machines/db1").code() == "MachineNotFound");
+  CHECK(world.call("GET", "/v1/machines/db1").code() == "MachineNotFound");
+}
+
+TEST_CASE("a request by name opens, is listed, revoked, and stays listed as ended") {
+  ApiWorld world;
+  const auto asked = world.call("POST", "/v1/requests", R"({"machines":[{"machine":"vm1","ports":[{"number":22,"duration":"PT1H","sources":["203.0.113.7"]}]}],"justification":"why"})");
+  REQUIRE(asked.status() == 201);
+  CHECK(asked.json["policy"] == policy_path);
+  CHECK(asked.json["requestor"] == "root");
+  const Json grant = asked.json["grants"][0];
+  CHECK(grant["machine"] == machine_id("vm1"));
+  CHECK(grant["machineName"] == "vm1");
+  CHECK(grant["port"] == 22);
+  CHECK(grant["protocol"] == "TCP");
+  CHECK(grant["sources"] == Json::array({"203.0.113.7"}));
+  CHECK(grant["state"] == "live");
+  CHECK(grant["endTimeUtc"] == "2030-01-02T04:04:05.0000000Z");
+  CHECK_FALSE(grant.contains("endReason"));
+  CHECK(world.admits("203.0.113.7", "10.0.0.1", 22));
+
+  CHECK(world.call("GET", "/v1/grants?machine=vm1").json["grants"] == Json::array({grant}));
+  CHECK(world.call("GET", "/v1/grants?machine=vm2").json["grants"].empty());
+  const std::string serial = grant["serial"].dump();
+  const auto revoked = world.call("POST", "/v1/grants/" + serial + "/revoke");
+  CHECK(revoked.status() == 200);
+  CHECK(revoked.json["state"] == "ended");
+  CHECK(revoked.json["endReason"] == "UserRequested");
+  CHECK(revoked.json["endedBy"] == "root");
+  CHECK_FALSE(world.admits("203.0.113.7", "10.0.0.1", 22));
+  CHECK(world.call("GET", "/v1/grants").json["grants"].empty());
+  CHECK(world.call("GET", "/v1/grants?all=true").json["grants"].size() == 1);
+  CHECK(world.call("POST", "/v1/grants/999/revoke").code() == "GrantNotFound");
+  CHECK(world.call("POST", "/v1/grants/x/revoke").code() == "InvalidInput");
+}
+
+TEST_CASE("refused requests say why, in the words of their own body") {
+  struct Row {
+    const char* name;
+    std::string body;
+    int status;
+    const char* code;
+    const char* target;  // of the first fault; nullptr: not looked at
+  };
+  const auto row = GENERATE(values<Row>({
+      {"no JSON", "{", 400, "InvalidRequestContent", nullptr},
+      {"an unknown member", R"({"machines":[],"until":"x"})", 400, "InvalidInitiateInput", "until"},
+      {"no machines", "{}", 400, "InvalidInitiateInput", "machines"},
+      {"no machine's name", request_of("", R"("number":22,"duration":"PT1H","sources":["203.0.113.7"])"), 400, "InvalidInitiateInput", "machines[0].machine"},
+      {"no port", request_of("vm1", R"("duration":"PT1H","sources":["203.0.113.7"])"), 400, "InvalidInitiateInput", "machines[0].ports[0].number"},
+      {"no source", request_of("vm1", R"("number":22,"duration":"PT1H")"), 400, "InvalidInitiateInput", "machines[0].ports[0].sources"},
+      {"a bad source", request_of("vm1", R"("number":22,"duration":"PT1H","sources":["203.0.113.7","x"])"), 400, "InvalidInitiateInput", "machines[0].ports[0].sources[1]"},
+      {"no such machine", request_of("vm9", R"("number":22,"duration":"PT1H","sources":["203.0.113.7"])"), 404, "PolicyNotFound", nullptr},
+      {"too long", request_of("vm1", R"("number":22,"duration":"PT4H","sources":["203.0.113.7"])"), 400, "AccessRequestNotSubsetOfPolicy", nullptr},
+  }));
+  ApiWorld world;
+  DYNAMIC_SECTION(row.name) {
+    const auto answer = world.call("POST", "/v1/requests", row.body);
+    CHECK(answer.status() == row.status);
+    CHECK(answer.code() == row.code);
+    CHECK(answer.response.content_type == "application/problem+json");
+    CHECK(answer.json["status"] == row.status);
+    CHECK_FALSE(answer.json["detail"].get<std::string>().empty());
+    CHECK_FALSE(answer.json["title"].get<std::string>().empty());
+    if (row.target) CHECK(answer.json["errors"][0]["target"] == row.target);
+    CHECK(answer.response.body.find("allowedSourceAddressPrefix") == std::string::npos);
+    CHECK(answer.response.body.find("virtualMachines[") == std::string::npos);
+  }
+}
+
+TEST_CASE("tokens are shown once and work until removed") {
+  ApiWorld world;
+  const auto made = world.call("POST", "/v1/tokens", R"({"principal":"ci","role":"reader","duration":"PT1H"})");
+  REQUIRE(made.status() == 201);
+  const std::string secret = made.json["secret"];
+  CHECK(made.json["assignments"] == Json::parse(R"([{"role":"reader","scope":"/"}])"));
+  CHECK(world.call_as(secret, "GET", "/v1/policies").status() == 200);
+  const auto list = world.call("GET", "/v1/tokens");
+  REQUIRE(list.json["tokens"].size() == 1);
+  CHECK_FALSE(list.json["tokens"][0].contains("secret"));
+  CHECK(list.response.body.find(secret) == std::string::npos);
+  CHECK_FALSE(list.json["tokens"][0].contains("hash"));
+  CHECK(world.call_as(secret, "GET", "/v1/tokens").status() == 403);
+  const std::string id = made.json["id"];
+  world.clock.advance(1h);
+  CHECK(world.call_as(secret, "GET", "/v1/policies").code() == "ExpiredAuthenticationToken");
+  CHECK(world.call("DELETE", "/v1/tokens/" + id).status() == 204);
+  CHECK(world.call_as(secret, "GET", "/v1/policies").code() == "InvalidAuthenticationToken");
+  CHECK(world.call("DELETE", "/v1/tokens/" + id).code() == "TokenNotFound");
+  CHECK(world.call("POST", "/v1/tokens", R"({"principal":"ci","role":"king"})").code() == "InvalidInput");
+}
+
+TEST_CASE("policies, status and audit are there to be read") {
+  ApiWorld world;
+  CHECK(world.call("GET", "/v1/policies").json["policies"][0]["id"] == policy_path);
+  const auto status = world.call("GET", "/v1/status");
+  CHECK(status.status() == 200);
+  CHECK(status.json["ready"] == true);
+  CHECK(status.json["reasons"].is_array());
+  REQUIRE(world.call("POST", "/v1/requests", ssh).status() == 201);
+  const auto audit = world.call("GET", "/v1/audit?limit=1");
+  REQUIRE(audit.json["records"].size() == 1);
+  const Json record = audit.json["records"][0];
+  CHECK(record["operation"] == "access.initiate");
+  CHECK(record["outcome"] == "allowed");
+  CHECK(record["machines"] == Json::array({machine_id("vm1")}));
+  CHECK(record["requestId"].get<std::string>().size() == 36);
+  CHECK(world.call("GET", "/v1/audit?limit=0").code() == "InvalidInput");
+  CHECK(world.call("GET", "/v1/audit/verify").json["verified"] == world.store.records().size());
+}
+
+TEST_CASE("a status is given also while the gate is away, to whoever may see it") {
+  ApiWorld world;
+  const std::string requester = world.token_of("alice", "requester");
+  CHECK(world.call_as(requester, "GET", "/v1/status").status() == 403);
+  world.fuse.arm(2, Fuse::Blow::from_then_on);
+  CHECK(world.call("POST", "/v1/requests", ssh).status() == 503);
+  const auto status = world.call("GET", "/v1/status");
+  CHECK(status.status() == 200);
+  CHECK(status.json["ready"] == false);
+  CHECK_FALSE(status.json["notReady"].get<std::string>().empty());
+}
+
+TEST_CASE("paths outside both APIs") {
+  ApiWorld world;
+  CHECK(world.call("GET", "/").code() == "InvalidResourceType");
+  CHECK(world.call("GET", "/v1/%zz").code() == "InvalidRequestContent");
+  CHECK(world.call_as("", "GET", "/v1/%zz").status() == 401);
+  CHECK(world.call("PATCH", "/v1/machines/x").header("Allow") == "GET, HEAD, PUT, DELETE");
+}
+
+TEST_CASE("a foreign page gets nothing, whatever token it has") {
+  ApiWorld world;
+  const std::string token = world.token_of("root2", "admin");
+  CHECK(world.call_as(token, "GET", "/v1/status").status() == 200);
+  CHECK(world.call_as(token, "GET", "/v1/status", "", {{"origin", "http://evil.example"}}).status() == 403);
+  CHECK(world.call_as("", "GET", "/healthz", "", {{"origin", "http://evil.example"}}).status() == 403);
+}
