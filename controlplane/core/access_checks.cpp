@@ -56,14 +56,15 @@ Result<const Policy*> Gatekeeper::Parts::policy_for(const Caller& caller, const 
     names.push_back("'" + policy.id.path() + "'");
   }
   if (fitting.empty()) {
-    return Error{ErrorCode::policy_not_found,
-                 "No policy that you may use has rules for " + what_was_asked(asked) + ".", "", {}};
+    return Error{
+        ErrorCode::policy_not_found, "No policy that you may use has rules for " + what_was_asked(asked) + ".", "", {}};
   }
   if (fitting.size() > 1) {
-    return Error{ErrorCode::conflict,
-                 "Several policies have rules for " + what_was_asked(asked) + ": " + joined(names) +
-                     "; name the one to use.",
-                 "", {}};
+    return Error{
+        ErrorCode::conflict,
+        "Several policies have rules for " + what_was_asked(asked) + ": " + joined(names) + "; name the one to use.",
+        "",
+        {}};
   }
   for (auto& port : asked.ports) port.machine = meant(*fitting.front(), port.machine)->machine_id;
   return fitting.front();
@@ -88,8 +89,9 @@ std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& gr
     const bool reaches = std::any_of(services.begin(), services.end(),
                                      [&](const auto& key) { return !sources_for(key, grant.sources).empty(); });
     if (!reaches) {
-      faults.add(target + ".allowedSourceAddressPrefix",
-                 "The machine " + quoted(machine->name) + " has no address of the same family (IPv4 or IPv6) as the source.");
+      faults.add(
+          target + ".allowedSourceAddressPrefix",
+          "The machine " + quoted(machine->name) + " has no address of the same family (IPv4 or IPv6) as the source.");
     }
   }
   if (faults.any()) return faults.as_error(ErrorCode::invalid_initiate_input, "The request cannot be carried out");

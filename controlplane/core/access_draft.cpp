@@ -30,8 +30,8 @@ std::optional<UtcTime> read_end(const PortDraft& draft, const std::string& targe
     end = now + std::min<std::chrono::seconds>(*length, 2 * rule_duration_max);
   }
   if (end && *end <= now) {
-    faults.add(place, draft.end_time ? "The end " + quoted(*draft.end_time) + " is not in the future; the gate's clock says " +
-                                           format_time(now) + "."
+    faults.add(place, draft.end_time ? "The end " + quoted(*draft.end_time) +
+                                           " is not in the future; the gate's clock says " + format_time(now) + "."
                                      : std::string("A duration must be longer than nothing."));
     return std::nullopt;
   }

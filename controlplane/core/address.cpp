@@ -186,7 +186,9 @@ Result<Prefix> parse_prefix(std::string_view text) {
     const auto given = parse_digits(digits, 3);
     if (!given || *given > length || (digits.size() > 1 && digits[0] == '0')) {
       return Error{ErrorCode::invalid_input,
-                   quoted(text) + " has a prefix length that is not 0 to " + std::to_string(length) + ".", "", {}};
+                   quoted(text) + " has a prefix length that is not 0 to " + std::to_string(length) + ".",
+                   "",
+                   {}};
     }
     length = *given;
   }

@@ -14,8 +14,10 @@ Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
   changes.push_back(change);
   if (auto written = store.commit(changes); !written) {
     ledger.revert(undo);
-    return Error{ErrorCode::store_failed, "The change could not be recorded, so it was not made: " + written.error().message,
-                 "", {}};
+    return Error{ErrorCode::store_failed,
+                 "The change could not be recorded, so it was not made: " + written.error().message,
+                 "",
+                 {}};
   }
   postponed.clear();
   return {};

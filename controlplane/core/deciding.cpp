@@ -58,7 +58,8 @@ Error Gatekeeper::Parts::lacks(const Caller& caller, std::string_view action, st
   return {ErrorCode::authorization_failed,
           "The client '" + caller.principal.name + "' does not have authorization to perform action '" +
               std::string(action) + "' over scope '" + std::string(resource) + "'.",
-          "", {}};
+          "",
+          {}};
 }
 
 AuditRecord Gatekeeper::Parts::record(const Decision& decision, Outcome outcome, std::string detail) const {
@@ -83,7 +84,9 @@ Error Gatekeeper::Parts::refuse(const Decision& decision, Error error) {
   change.audit.back().code = std::string(wire_name(error.code));
   if (auto written = commit(change); written) return error;
   return {ErrorCode::service_unavailable,
-          "The decision could not be recorded, so none was made; please try again later.", "", {}};
+          "The decision could not be recorded, so none was made; please try again later.",
+          "",
+          {}};
 }
 
 std::optional<Error> Gatekeeper::Parts::refused_read(const Caller& caller, std::string_view operation,

@@ -18,7 +18,8 @@ void Faults::missing(const std::string& target) {
 Error Faults::as_error(ErrorCode code, std::string_view opening) const {
   Error error{code, std::string(opening) + ": " + found_.front().message, found_.front().target, found_};
   if (found_.size() == 2) error.message += " One more fault is listed in the details.";
-  if (found_.size() > 2) error.message += " " + std::to_string(found_.size() - 1) + " more faults are listed in the details.";
+  if (found_.size() > 2)
+    error.message += " " + std::to_string(found_.size() - 1) + " more faults are listed in the details.";
   return error;
 }
 

@@ -9,7 +9,7 @@
 
 namespace postern::core {
 
-inline constexpr std::chrono::seconds clock_doubt{60};   // so much older than the newest record is not believed
+inline constexpr std::chrono::seconds clock_doubt{60};    // so much older than the newest record is not believed
 inline constexpr std::chrono::minutes repeat_window{10};  // in which a repeated request gets the stored answer
 inline constexpr std::chrono::hours ended_kept{7 * 24};
 inline constexpr std::size_t requests_shown = 200;  // newest of a policy; running ones are always shown

@@ -61,7 +61,8 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial)
     const bool may_know = p.allows_anywhere(caller.principal, actions::policy_revoke) ||
                           p.allows_anywhere(caller.principal, actions::policy_initiate);
     if (!may_know) return p.refuse(decision, p.lacks(caller, actions::policy_revoke, "/"));
-    return p.refuse(decision, {ErrorCode::grant_not_found, "There is no grant " + std::to_string(serial) + ".", "", {}});
+    return p.refuse(decision,
+                    {ErrorCode::grant_not_found, "There is no grant " + std::to_string(serial) + ".", "", {}});
   }
   decision.policy = p.ledger.request(grant->request).policy.path();
   decision.machines = {grant->machine_id};
@@ -71,9 +72,9 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial)
   ChangeSet change;
   const bool runs = grant->state == GrantState::live;
   if (runs) p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
-  change.audit.push_back(p.record(decision, Outcome::allowed,
-                                  runs ? "Revoked; it would have run until " + format_time(grant->end) + "."
-                                       : "It had already ended."));
+  change.audit.push_back(
+      p.record(decision, Outcome::allowed,
+               runs ? "Revoked; it would have run until " + format_time(grant->end) + "." : "It had already ended."));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   if (auto closed = p.put_in_force(); !closed) return closed.error();
   return p.view_of(*p.ledger.grant(serial));
@@ -110,8 +111,8 @@ Result<std::vector<GrantView>> Gatekeeper::revoke_ports(const Caller& caller, co
     p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
   }
   for (const auto& port : asked->ports) decision.machines.push_back(port.machine);
-  change.audit.push_back(p.record(decision, Outcome::allowed,
-                                  std::to_string(decision.grants.size()) + " running grant(s) revoked."));
+  change.audit.push_back(
+      p.record(decision, Outcome::allowed, std::to_string(decision.grants.size()) + " running grant(s) revoked."));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   if (auto closed = p.put_in_force(); !closed) return closed.error();
   std::vector<GrantView> views;

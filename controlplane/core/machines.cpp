@@ -52,7 +52,8 @@ Result<const Machine*> Gatekeeper::Parts::find_machine(std::string_view name_or_
       return Error{ErrorCode::conflict,
                    "Several machines are called " + quoted(name_or_id) + ": '" + found->id + "' and '" + machine.id +
                        "'; use the id.",
-                   "", {}};
+                   "",
+                   {}};
     }
     found = &machine;
   }
@@ -160,12 +161,14 @@ Result<bool> Gatekeeper::erase_machine(const Caller& caller, std::string_view na
       return p.refuse(decision, {ErrorCode::conflict,
                                  "The machine " + quoted((*machine)->name) + " stands in policy " + joined(names) +
                                      ". Take it out there first; then its ports are no longer guarded.",
-                                 "", {}});
+                                 "",
+                                 {}});
     }
   }
   ChangeSet change;
   if (machine) change.erase_machines.push_back((*machine)->id);
-  change.audit.push_back(p.record(decision, Outcome::allowed, machine ? "Erased." : no_such_machine(name_or_id).message));
+  change.audit.push_back(
+      p.record(decision, Outcome::allowed, machine ? "Erased." : no_such_machine(name_or_id).message));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
   return machine.has_value();

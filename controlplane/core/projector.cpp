@@ -92,7 +92,8 @@ Projector::Difference Projector::difference(const Ledger& ledger, const Touched&
     if (const auto* service = ledger.services().find(key); guarded(service)) {
       result.desired.services[key] = service_entry(key, *service);
     }
-    if (const auto count = ledger.services().at_address(key.address)) result.desired.addresses[key.address] = {true, count};
+    if (const auto count = ledger.services().at_address(key.address))
+      result.desired.addresses[key.address] = {true, count};
     if (ledger.services().at_port(key.protocol, key.port) > 0) result.desired.ports.insert(port);
   }
   for (const auto& [key, source] : touched.entries) {

@@ -19,7 +19,8 @@ bool is_exact(const ServiceKey& key) {
 Error full(const std::string& what, std::size_t capacity) {
   return {ErrorCode::capacity_exhausted,
           "The gate has no room for more " + what + " (" + std::to_string(capacity) + " at most); nothing was changed.",
-          "", {}};
+          "",
+          {}};
 }
 
 }  // namespace
@@ -133,7 +134,8 @@ std::optional<Error> Projector::too_many_lengths(const Ledger& ledger) const {
                  "Live grants of " + to_string(key.address) + " port " + std::to_string(key.port) +
                      " would have sources of more than 16 different prefix lengths; ask for a source of a length that "
                      "is in use already.",
-                 "", {}};
+                 "",
+                 {}};
   }
   return std::nullopt;
 }
@@ -157,22 +159,26 @@ std::optional<Error> Projector::no_room(const Ledger& ledger) const {
     if (id != ids_.end() && mirror_.entries.contains({id->second, source})) continue;
     ++(is_ipv4(key) ? peak.entries_v4 : peak.entries_v6);
   }
-  const auto new_records = static_cast<std::size_t>(
-      std::count_if(touched.grants.begin(), touched.grants.end(), [&](std::uint64_t serial) {
+  const auto new_records =
+      static_cast<std::size_t>(std::count_if(touched.grants.begin(), touched.grants.end(), [&](std::uint64_t serial) {
         return ledger.deadline(serial) && !slots_.contains(serial);
       }));
   const std::size_t unused = room.records > fresh_slot_ ? room.records - fresh_slot_ : 0;
   // Only what grows is held against its limit: ending grants must work on a gate that is over-full.
-  if (peak.services_v4 > std::max(room.services_v4, counts_.services_v4)) return full("IPv4 services", room.services_v4);
-  if (peak.services_v6 > std::max(room.services_v6, counts_.services_v6)) return full("IPv6 services", room.services_v6);
+  if (peak.services_v4 > std::max(room.services_v4, counts_.services_v4))
+    return full("IPv4 services", room.services_v4);
+  if (peak.services_v6 > std::max(room.services_v6, counts_.services_v6))
+    return full("IPv6 services", room.services_v6);
   if (peak.service_prefixes > std::max(room.service_prefixes, counts_.service_prefixes)) {
     return full("services on address blocks", room.service_prefixes);
   }
   if (!new_addresses.empty() && mirror_.addresses.size() + new_addresses.size() > room.addresses) {
     return full("guarded addresses", room.addresses);
   }
-  if (peak.entries_v4 > std::max(room.entries_v4, counts_.entries_v4)) return full("IPv4 grant entries", room.entries_v4);
-  if (peak.entries_v6 > std::max(room.entries_v6, counts_.entries_v6)) return full("IPv6 grant entries", room.entries_v6);
+  if (peak.entries_v4 > std::max(room.entries_v4, counts_.entries_v4))
+    return full("IPv4 grant entries", room.entries_v4);
+  if (peak.entries_v6 > std::max(room.entries_v6, counts_.entries_v6))
+    return full("IPv6 grant entries", room.entries_v6);
   if (new_records > unused + holes_.size() + retired_.size()) return full("live grants", room.records);
   return std::nullopt;
 }

@@ -75,12 +75,15 @@ Plan plan_between(const Projection& held, const Projection& desired) {
     if (!held.failsafe_sources.contains(source)) plan.push_back(PutFailsafe{source});
   }
   put_live_records(held, desired, plan);
-  put_changed(held.entries, desired.entries,
-              [&](const EntryKey& key, const Entry& entry) { plan.push_back(PutEntry{key, entry}); });
-  put_changed(held.services, desired.services,
-              [&](const ServiceKey& key, const ServiceEntry& service) { plan.push_back(PutService{key, service}); });
-  put_changed(held.addresses, desired.addresses,
-              [&](const Prefix& address, const AddressEntry& entry) { plan.push_back(PutAddress{address, entry}); });
+  put_changed(held.entries, desired.entries, [&](const EntryKey& key, const Entry& entry) {
+    plan.push_back(PutEntry{key, entry});
+  });
+  put_changed(held.services, desired.services, [&](const ServiceKey& key, const ServiceEntry& service) {
+    plan.push_back(PutService{key, service});
+  });
+  put_changed(held.addresses, desired.addresses, [&](const Prefix& address, const AddressEntry& entry) {
+    plan.push_back(PutAddress{address, entry});
+  });
   for (const auto& [protocol, port] : desired.ports) {
     if (!held.ports.contains({protocol, port})) plan.push_back(SetPort{protocol, port, true});
   }

@@ -64,8 +64,8 @@ void check_policy_id(const PolicyId& id, Faults& faults) {
     faults.add("subscriptionId", quoted(id.subscription) + " is not a subscription id (a GUID).");
   }
   if (!is_resource_group(id.resource_group)) {
-    faults.add("resourceGroupName", quoted(id.resource_group) +
-                                        " is not a resource group name: 1 to 90 letters, digits or any of -_.().");
+    faults.add("resourceGroupName",
+               quoted(id.resource_group) + " is not a resource group name: 1 to 90 letters, digits or any of -_.().");
   }
   if (id.location.empty() || id.location.size() > 90 || has_control_characters(id.location) ||
       id.location.find('/') != std::string::npos) {
@@ -89,8 +89,8 @@ bool has_control_characters(std::string_view text) {
 }
 
 std::size_t characters(std::string_view utf8) {
-  return static_cast<std::size_t>(std::count_if(
-      utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 }  // namespace postern::core

@@ -13,8 +13,12 @@ constexpr std::chrono::milliseconds clock_drift_ignored{10};
 
 Gatekeeper::Parts::Parts(Settings with, Clock& its_clock, Randomness& its_randomness, Store& its_store,
                          Dataplane& its_dataplane)
-    : settings(std::move(with)), clock(its_clock), randomness(its_randomness), store(its_store),
-      dataplane(its_dataplane), projector(its_dataplane, settings) {}
+    : settings(std::move(with)),
+      clock(its_clock),
+      randomness(its_randomness),
+      store(its_store),
+      dataplane(its_dataplane),
+      projector(its_dataplane, settings) {}
 
 Gatekeeper::Gatekeeper(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane)
     : parts_(std::make_unique<Parts>(std::move(settings), clock, randomness, store, dataplane)) {}
@@ -40,7 +44,8 @@ Result<void> Gatekeeper::ready() const {
   const auto& p = *parts_;
   if (!p.started) return Error{ErrorCode::service_unavailable, "The store has not been read yet.", "", {}};
   if (!p.projector.in_step()) {
-    return Error{ErrorCode::service_unavailable, "The gate's maps cannot be reached or written; this is retried.", "", {}};
+    return Error{
+        ErrorCode::service_unavailable, "The gate's maps cannot be reached or written; this is retried.", "", {}};
   }
   if (!p.postponed.empty()) {
     return Error{ErrorCode::service_unavailable, "The store does not take records; this is retried.", "", {}};
@@ -96,9 +101,11 @@ Timeline Gatekeeper::Parts::measure() const {
 std::optional<Error> Gatekeeper::Parts::clock_not_believed() const {
   if (ledger.timeline().believed) return std::nullopt;
   return Error{ErrorCode::service_unavailable,
-               "The gateway's clock says " + format_time(clock.now().utc) + ", which is older than the newest record (" +
-                   format_time(*newest_record) + "); nothing is opened until it is set.",
-               "", {}};
+               "The gateway's clock says " + format_time(clock.now().utc) +
+                   ", which is older than the newest record (" + format_time(*newest_record) +
+                   "); nothing is opened until it is set.",
+               "",
+               {}};
 }
 
 void Gatekeeper::Parts::expire_due() {
@@ -110,9 +117,9 @@ void Gatekeeper::Parts::expire_due() {
   for (const auto serial : serials) {
     const auto& grant = *ledger.grant(serial);
     end(grant, EndReason::expired, "", now.utc, change);
-    change.audit.push_back(record({sweeper, "grant.expire", ledger.request(grant.request).policy.path(),
-                                   {grant.machine_id}, {serial}},
-                                  Outcome::allowed, "The end " + format_time(grant.end) + " was reached."));
+    change.audit.push_back(
+        record({sweeper, "grant.expire", ledger.request(grant.request).policy.path(), {grant.machine_id}, {serial}},
+               Outcome::allowed, "The end " + format_time(grant.end) + " was reached."));
   }
   if (!commit(change)) retry_soon();
 }

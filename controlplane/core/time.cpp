@@ -13,7 +13,8 @@ using std::chrono::seconds;
 
 Error bad_duration(std::string_view text) {
   return {ErrorCode::invalid_input,
-          quoted(text) + " is not a duration such as PT3H, PT90M or P1D (days, hours, minutes and seconds only).", "",
+          quoted(text) + " is not a duration such as PT3H, PT90M or P1D (days, hours, minutes and seconds only).",
+          "",
           {}};
 }
 

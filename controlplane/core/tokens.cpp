@@ -74,13 +74,14 @@ Result<bool> Gatekeeper::erase_token(const Caller& caller, std::string_view id) 
   const bool exists = found != p.ledger.tokens().end();
   const bool allowed = exists ? p.allows(caller.principal, actions::token_delete, scope_of(found->second))
                               : p.allows_anywhere(caller.principal, actions::token_delete);
-  if (!allowed) return p.refuse(decision, p.lacks(caller, actions::token_delete, exists ? scope_of(found->second) : "/"));
+  if (!allowed)
+    return p.refuse(decision, p.lacks(caller, actions::token_delete, exists ? scope_of(found->second) : "/"));
   ChangeSet change;
   if (exists) change.erase_tokens.push_back(found->first);
-  change.audit.push_back(p.record(decision, Outcome::allowed,
-                                  "Token " + quoted(id) + (exists ? " of " + quoted(found->second.principal.name) +
-                                                                        " erased."
-                                                                  : " did not exist.")));
+  change.audit.push_back(
+      p.record(decision, Outcome::allowed,
+               "Token " + quoted(id) +
+                   (exists ? " of " + quoted(found->second.principal.name) + " erased." : " did not exist.")));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   return exists;
 }

@@ -24,8 +24,8 @@ std::uint64_t last_key(const Map& map) {
 
 core::Result<core::Snapshot> MemoryStore::load() {
   if (fuse_.fails()) return core::Error{core::ErrorCode::store_failed, "disk on fire", "", {}};
-  core::Snapshot snapshot{values_of(content_.machines), values_of(content_.policies), values_of(content_.requests),
-                          values_of(content_.grants),   values_of(content_.tokens),   last_key(content_.grants),
+  core::Snapshot snapshot{values_of(content_.machines), values_of(content_.policies),    values_of(content_.requests),
+                          values_of(content_.grants),   values_of(content_.tokens),      last_key(content_.grants),
                           last_key(content_.requests),  content_.last_policy_generation, std::nullopt};
   for (const auto& record : content_.records) {
     snapshot.newest_record = std::max(snapshot.newest_record.value_or(record.time), record.time);

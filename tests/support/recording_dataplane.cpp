@@ -9,9 +9,9 @@ namespace {
 
 using namespace core;
 
-constexpr const char* step_names[] = {"PutRecord",  "PutEntry",     "PutService",  "PutAddress",    "SetPort",
-                                      "EraseEntry", "EraseService", "EraseAddress", "PutFailsafe", "EraseFailsafe",
-                                      "RaiseCutGeneration"};
+constexpr const char* step_names[] = {"PutRecord",   "PutEntry",      "PutService",        "PutAddress",
+                                      "SetPort",     "EraseEntry",    "EraseService",      "EraseAddress",
+                                      "PutFailsafe", "EraseFailsafe", "RaiseCutGeneration"};
 
 std::string text(const ServiceKey& key) {
   return to_string(key.address) + ":" + std::to_string(key.port) + "/" + std::string(wire_name(key.protocol));
@@ -94,7 +94,8 @@ void RecordingDataplane::judge(const Projection& before, const Projection& after
 void RecordingDataplane::judge_verdicts(const Verdicts& before, const Verdicts& after, const std::string& when) {
   const auto now = verdicts_of(maps);
   for (const auto& key : before.guarded) {
-    if (after.guarded.contains(key) && !now.guarded.contains(key)) violations.push_back("I1 gap in guarding " + text(key) + when);
+    if (after.guarded.contains(key) && !now.guarded.contains(key))
+      violations.push_back("I1 gap in guarding " + text(key) + when);
   }
   for (const auto& [place, entry] : now.admitted) {
     const auto old = before.admitted.find(place), next = after.admitted.find(place);
@@ -102,17 +103,20 @@ void RecordingDataplane::judge_verdicts(const Verdicts& before, const Verdicts& 
     if (old != before.admitted.end()) latest = std::max(latest, old->second.deadline);
     if (next != after.admitted.end()) latest = std::max(latest, next->second.deadline);
     if (entry.deadline > latest) violations.push_back("I1 opened for a moment " + text(place.first) + when);
-    if (committed && !committed(entry.serial)) violations.push_back("I7 open but not committed " + text(place.first) + when);
+    if (committed && !committed(entry.serial))
+      violations.push_back("I7 open but not committed " + text(place.first) + when);
   }
   for (const auto& [place, entry] : after.admitted) {
     const auto current = now.admitted.find(place);
     const bool open = current != now.admitted.end();
     if (const auto old = before.admitted.find(place); old != before.admitted.end()) {
       const auto least = std::min(old->second.deadline, entry.deadline);
-      if (!open || current->second.deadline < least) violations.push_back("I3 closed for a moment " + text(place.first) + when);
+      if (!open || current->second.deadline < least)
+        violations.push_back("I3 closed for a moment " + text(place.first) + when);
     }
     const bool newly_guarded = now.guarded.contains(place.first) && !before.guarded.contains(place.first);
-    if (newly_guarded && !open) violations.push_back("guarded before its grants were there " + text(place.first) + when);
+    if (newly_guarded && !open)
+      violations.push_back("guarded before its grants were there " + text(place.first) + when);
   }
 }
 
@@ -129,11 +133,13 @@ void RecordingDataplane::judge_tables(const Projection& before, const std::strin
     const bool was_so = old != was_admitted.end() && !names_live_record(before, old->second);
     if (!was_so) violations.push_back("entry without its live record " + text(place.first) + when);
   }
-  const auto v4 = static_cast<std::size_t>(std::count_if(maps.entries.begin(), maps.entries.end(), [](const auto& each) {
-    return each.first.source.address.family == Family::ipv4;
-  }));
+  const auto v4 =
+      static_cast<std::size_t>(std::count_if(maps.entries.begin(), maps.entries.end(), [](const auto& each) {
+        return each.first.source.address.family == Family::ipv4;
+      }));
   const bool over_full = v4 > room.entries_v4 || maps.entries.size() - v4 > room.entries_v6 ||
-                         maps.addresses.size() > room.addresses || maps.services.size() > room.services_v4 + room.services_v6 + room.service_prefixes;
+                         maps.addresses.size() > room.addresses ||
+                         maps.services.size() > room.services_v4 + room.services_v6 + room.service_prefixes;
   if (over_full) violations.push_back("a map over-full" + when);
   for (const auto& [slot, record] : maps.records) {
     if (slot >= room.records) violations.push_back("slot out of range" + when);

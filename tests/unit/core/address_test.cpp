@@ -148,7 +148,9 @@ TEST_CASE("containment, not comparison of text") {
       {"a mapped address counts as IPv4", sources({"203.0.113.0/24"}), "::ffff:203.0.113.7", true},
       {"nothing contains nothing", {}, "192.0.2.1", false},
   }));
-  DYNAMIC_SECTION(row.name) { CHECK(covers(row.allowed, parse_source(row.asked).value()) == row.inside); }
+  DYNAMIC_SECTION(row.name) {
+    CHECK(covers(row.allowed, parse_source(row.asked).value()) == row.inside);
+  }
 }
 
 TEST_CASE("the same set of sources in another order is the same") {

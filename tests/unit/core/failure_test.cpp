@@ -19,7 +19,8 @@ struct Scenario {
 };
 
 AccessDraft several() {
-  return access_draft({{"vm1", {{}, {"3389", "PT30M"}}}, {"vm2", {{"22", "PT1H", {"203.0.113.0/24", "198.51.100.1"}}}}});
+  return access_draft(
+      {{"vm1", {{}, {"3389", "PT30M"}}}, {"vm2", {{"22", "PT1H", {"203.0.113.0/24", "198.51.100.1"}}}}});
 }
 
 Caller repeating(Caller caller) {
@@ -33,17 +34,26 @@ const Scenario scenarios[] = {
     {"a request for several machines and ports", [](GateWorld&) {},
      [](GateWorld& w) { return w.gate->initiate(repeating(alice()), policy_id(), several()).has_value(); }},
     {"a request that replaces its requestor's own",
-     [](GateWorld& w) { w.granted(alice(), ask("vm1", {"22", "PT30M"})); },
+     [](GateWorld& w) {
+       w.granted(alice(), ask("vm1", {"22", "PT30M"}));
+     },
      [](GateWorld& w) { return w.gate->initiate(repeating(alice()), policy_id(), ask("vm1")).has_value(); }},
     {"a request that cuts short its requestor's own",
-     [](GateWorld& w) { w.granted(alice(), ask("vm1", {"3389", "PT1H"})); },
+     [](GateWorld& w) {
+       w.granted(alice(), ask("vm1", {"3389", "PT1H"}));
+     },
      [](GateWorld& w) {
        return w.gate->initiate(repeating(alice()), policy_id(), ask("vm1", {"3389", "PT10M"})).has_value();
      }},
     {"a request for what somebody else has",
-     [](GateWorld& w) { w.granted(bob(), ask("vm1", {"22", "PT2H", {"203.0.113.7"}})); },
+     [](GateWorld& w) {
+       w.granted(bob(), ask("vm1", {"22", "PT2H", {"203.0.113.7"}}));
+     },
      [](GateWorld& w) { return w.gate->initiate(repeating(alice()), policy_id(), ask("vm1")).has_value(); }},
-    {"a revocation", [](GateWorld& w) { w.granted(alice(), ask("vm1", {"3389", "PT1H"})); },
+    {"a revocation",
+     [](GateWorld& w) {
+       w.granted(alice(), ask("vm1", {"3389", "PT1H"}));
+     },
      [](GateWorld& w) { return w.gate->revoke(admin(), 1).has_value(); }},
     {"a revocation beside a twin of somebody else",
      [](GateWorld& w) {
@@ -59,12 +69,16 @@ const Scenario scenarios[] = {
      [](GateWorld& w) {
        return w.gate->put_policy(admin(), policy_id(), policy_draft({{"vm2", {{}}}})).has_value();
      }},
-    {"a policy that goes", [](GateWorld& w) { w.granted(alice(), ask("vm1", {"3389", "PT1H"})); },
+    {"a policy that goes",
+     [](GateWorld& w) {
+       w.granted(alice(), ask("vm1", {"3389", "PT1H"}));
+     },
      [](GateWorld& w) { return w.gate->erase_policy(admin(), policy_id()).has_value(); }},
     {"a machine that moves", [](GateWorld& w) { w.granted(alice(), ask("vm1")); },
      [](GateWorld& w) {
-       return w.gate->put_machine(admin(), machine_draft("vm1", {"10.0.0.9", "2001:db8::1"},
-                                                         {{"192.0.2.1", "2222", "tcp", "22"}}))
+       return w.gate
+           ->put_machine(admin(),
+                         machine_draft("vm1", {"10.0.0.9", "2001:db8::1"}, {{"192.0.2.1", "2222", "tcp", "22"}}))
            .has_value();
      }},
     {"a sweep over what ended",

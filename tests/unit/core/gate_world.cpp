@@ -106,8 +106,9 @@ void GateWorld::reboot(const std::string& boot_id) {
 void GateWorld::furnish() {
   REQUIRE(gate->put_machine(admin(), machine_draft("vm1", {"10.0.0.1", "2001:db8::1"})));
   REQUIRE(gate->put_machine(admin(), machine_draft("vm2", {"10.0.0.2"})));
-  REQUIRE(gate->put_policy(admin(), policy_id(),
-                           policy_draft({{"vm1", {{}, {"3389", "*", {"203.0.113.0/24"}, "PT1H", "cut"}}}, {"vm2", {{}}}})));
+  REQUIRE(
+      gate->put_policy(admin(), policy_id(),
+                       policy_draft({{"vm1", {{}, {"3389", "*", {"203.0.113.0/24"}, "PT1H", "cut"}}}, {"vm2", {{}}}})));
 }
 
 Grant GateWorld::granted(const Caller& who, const AccessDraft& draft) {
@@ -151,7 +152,8 @@ std::vector<ServiceKey> reached(const Machine& machine, std::uint16_t port, Prot
     for (const auto& address : machine.addresses) keys.push_back({address, port, each});
     for (const auto& forward : machine.forwards) {
       const std::uint8_t full = forward.address.family == Family::ipv4 ? 32 : 128;
-      if (forward.machine_port == port && forward.protocol == each) keys.push_back({{forward.address, full}, forward.port, each});
+      if (forward.machine_port == port && forward.protocol == each)
+        keys.push_back({{forward.address, full}, forward.port, each});
     }
   }
   return keys;
@@ -166,7 +168,8 @@ Verdicts GateWorld::expected() const {
       const auto machine = store.machines().find(folded(named.machine_id));
       if (machine == store.machines().end()) continue;
       for (const auto& rule : named.ports) {
-        for (const auto& service : reached(machine->second, rule.number, rule.protocol)) verdicts.guarded.insert(service);
+        for (const auto& service : reached(machine->second, rule.number, rule.protocol))
+          verdicts.guarded.insert(service);
       }
     }
   }
@@ -206,11 +209,13 @@ void GateWorld::require_in_step() const {
     REQUIRE(found->second.serial == entry.serial);
   }
   std::map<std::uint64_t, int> live_records;
-  for (const auto& [slot, record] : dataplane.maps.records) live_records[record.serial] += record.state == RecordState::live;
+  for (const auto& [slot, record] : dataplane.maps.records)
+    live_records[record.serial] += record.state == RecordState::live;
   for (const auto& [serial, count] : live_records) {
     const auto stored = store.grants().find(serial);
     const bool live = stored != store.grants().end() && stored->second.state == GrantState::live;
-    const bool believed = live && (stored->second.boot_id == clock.boot_id() || clock.now().utc + 60s >= newest_at_start);
+    const bool believed =
+        live && (stored->second.boot_id == clock.boot_id() || clock.now().utc + 60s >= newest_at_start);
     REQUIRE(count == (believed ? 1 : 0));
   }
   std::map<Prefix, AddressEntry> addresses;

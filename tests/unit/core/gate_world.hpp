@@ -47,8 +47,8 @@ struct GateWorld {
   GateWorld();
   void restart();  // another gatekeeper on what the old one left behind
   void reboot(const std::string& boot_id);
-  // vm1 (10.0.0.1, 2001:db8::1) and vm2 (10.0.0.2), guarded by policy `default`: 22/TCP three hours from anywhere, and on
-  // vm1 3389/* one hour, cut, from 203.0.113.0/24.
+  // vm1 (10.0.0.1, 2001:db8::1) and vm2 (10.0.0.2), guarded by policy `default`: 22/TCP three hours from anywhere, and
+  // on vm1 3389/* one hour, cut, from 203.0.113.0/24.
   void furnish();
 
   core::Grant granted(const core::Caller& who, const core::AccessDraft& draft);  // initiates; requires success

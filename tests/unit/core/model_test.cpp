@@ -41,24 +41,35 @@ class Life {
  private:
   std::size_t pick(std::size_t below) { return std::uniform_int_distribution<std::size_t>(0, below - 1)(random_); }
   template <class T>
-  const T& one_of(const std::vector<T>& from) { return from[pick(from.size())]; }
+  const T& one_of(const std::vector<T>& from) {
+    return from[pick(from.size())];
+  }
   void pass(std::chrono::nanoseconds time) { world_.clock.advance(time); }
 
   void act() {
     switch (pick(20)) {
-      case 0: return put_policy();
-      case 1: return erase_policy();
+      case 0:
+        return put_policy();
+      case 1:
+        return erase_policy();
       case 2:
-      case 3: return put_machine();
+      case 3:
+        return put_machine();
       case 4:
-      case 5: return sweep_later();
-      case 6: return set_clock();
-      case 7: return world_.restart();
-      case 8: return reboot();
+      case 5:
+        return sweep_later();
+      case 6:
+        return set_clock();
+      case 7:
+        return world_.restart();
+      case 8:
+        return reboot();
       case 9:
       case 10:
-      case 11: return revoke();
-      default: return request();
+      case 11:
+        return revoke();
+      default:
+        return request();
     }
   }
 
@@ -99,8 +110,11 @@ class Life {
     std::vector<std::pair<std::string, std::vector<Rule>>> machines;
     for (const auto* name : {"vm1", "vm2", "vm3"}) {
       if (pick(4) == 0) continue;
-      std::vector<Rule> rules{{"22", one_of<std::string>({"TCP", "*", "TCP"}), {"*"},
-                               one_of<std::string>({"PT1H", "PT3H"}), one_of<std::string>({"cut", "drain"})}};
+      std::vector<Rule> rules{{"22",
+                               one_of<std::string>({"TCP", "*", "TCP"}),
+                               {"*"},
+                               one_of<std::string>({"PT1H", "PT3H"}),
+                               one_of<std::string>({"cut", "drain"})}};
       if (pick(2) == 0) rules.push_back({"3389", "*", {one_of<std::string>({"*", "203.0.113.0/24"})}, "PT1H", "cut"});
       machines.push_back({name, rules});
     }
@@ -118,7 +132,8 @@ class Life {
                                                                        {"10.0.0." + last, "2001:db8::" + last},
                                                                        {"10.0.1." + last, "2001:db8:" + last + "::/64"},
                                                                        {}}));
-    if (pick(2) == 0) draft.forwards = {{"192.0.2.1", "2" + last + "22", "tcp", "22"}, {"192.0.2.1", "3389", "udp", "3389"}};
+    if (pick(2) == 0)
+      draft.forwards = {{"192.0.2.1", "2" + last + "22", "tcp", "22"}, {"192.0.2.1", "3389", "udp", "3389"}};
     (void)world_.gate->put_machine(admin(), draft);
     if (pick(8) == 0) (void)world_.gate->erase_machine(admin(), name);
   }
