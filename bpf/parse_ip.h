@@ -65,7 +65,7 @@ static __always_inline int read_fragment(const struct extension_header *header, 
 	packet->fragment_id_be = header->fragment_id_be;
 	packet->fragment_begin = fragment & 0xfff8;
 	packet->fragment_end = packet->fragment_begin + left;
-	packet->first_fragment = 1;
+	packet->first_fragment = !packet->fragment_begin;
 	return 1;
 }
 
