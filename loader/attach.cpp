@@ -93,7 +93,8 @@ LoaderResult<void> Attach::shake_hands() const {
     if (abi == GATE_ABI) continue;
     return LoaderError{"the gate \"" + instance_.name + "\" holds maps of ABI " + std::to_string(abi) + " in " +
                            instance_.bpffs().string() + ", and this postern-loader speaks ABI " +
-                           std::to_string(GATE_ABI) + ": nothing was changed; `postern-loader detach` (grants and flows " +
+                           std::to_string(GATE_ABI) +
+                           ": nothing was changed; `postern-loader detach` (grants and flows " +
                            "are forgotten), then attach again, or use the postern-loader that attached it",
                        EPROTO};
   }

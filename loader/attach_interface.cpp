@@ -20,9 +20,10 @@ LoaderError taken(const InterfacePlan& plan, const XdpHook& hook, bool dispatche
     return {"interface \"" + name + "\" is held by another gate (" + who +
                 "): detach that one first (`postern-loader detach --instance …`)",
             EBUSY};
-  const std::string why = hook.dispatcher  ? "libxdp's dispatcher, which this kernel or --no-dispatcher keeps us from using"
-                          : dispatcher     ? "no dispatcher of libxdp, so it cannot be shared"
-                                           : "and the gate cannot share an interface here (no libxdp dispatcher)";
+  const std::string why = hook.dispatcher
+                              ? "libxdp's dispatcher, which this kernel or --no-dispatcher keeps us from using"
+                          : dispatcher ? "no dispatcher of libxdp, so it cannot be shared"
+                                       : "and the gate cannot share an interface here (no libxdp dispatcher)";
   return {"interface \"" + name + "\" already runs " + who + ", " + why + ": take it off first (`ip link set dev " +
               name + " xdp off`, or the tool that loaded it), then attach again",
           EBUSY};
@@ -60,7 +61,8 @@ LoaderResult<void> plan_egress(const Instance& instance, InterfacePlan& plan) {
 }
 
 std::string lock_out_warning(const std::string& interface) {
-  return "interface \"" + interface + "\" has no native XDP, so the gate runs in GENERIC mode there: much slower, and "
+  return "interface \"" + interface +
+         "\" has no native XDP, so the gate runs in GENERIC mode there: much slower, and "
          "after the kernel has already built a socket buffer for each packet";
 }
 
@@ -116,9 +118,8 @@ LoaderResult<void> put_link(const Instance& instance, const LoadedGate& gate, co
   }
   if (plan.stale_link)
     if (auto gone = detach_link(pin); !gone) return gone;
-  auto attached = attach_in_mode(plan, warnings, record.mode, [&](Mode mode) {
-    return attach_link(plan.interface, mode, gate.ingress_fd(), pin);
-  });
+  auto attached = attach_in_mode(plan, warnings, record.mode,
+                                 [&](Mode mode) { return attach_link(plan.interface, mode, gate.ingress_fd(), pin); });
   if (!attached) return attached;
   undo.add([pin] { static_cast<void>(detach_link(pin)); });
   return {};
@@ -130,9 +131,8 @@ LoaderResult<void> put_dispatched(const InterfacePlan& plan, AttachRecord& recor
   auto attached = plan.replaces() ? attach_as(record.mode) : attach_in_mode(plan, warnings, record.mode, attach_as);
   if (!attached) return attached.error();
   record.ingress_program = *attached;
-  undo.add([interface = plan.interface, program = *attached] {
-    static_cast<void>(detach_dispatched(interface, program));
-  });
+  undo.add(
+      [interface = plan.interface, program = *attached] { static_cast<void>(detach_dispatched(interface, program)); });
   return {};
 }
 
@@ -181,9 +181,9 @@ LoaderResult<LoadedGate> LoadedGate::load(const Instance& instance, const TableS
     if (!object) return object.error();
     plan.dispatched = std::move(*object);
   }
-  for (const auto& [part, place, wanted] : {std::tuple(Part::egress, &gate.egress_, true),
-                                            std::tuple(Part::explain, &gate.explain_, true),
-                                            std::tuple(Part::ingress, &gate.ingress_, link)}) {
+  for (const auto& [part, place, wanted] :
+       {std::tuple(Part::egress, &gate.egress_, true), std::tuple(Part::explain, &gate.explain_, true),
+        std::tuple(Part::ingress, &gate.ingress_, link)}) {
     if (!wanted) continue;
     auto object = ready(part, true);
     if (!object) return object.error();

@@ -19,10 +19,10 @@ struct InterfacePlan {
   Interface interface;
   Way way = Way::link;
   ModeChoice mode = ModeChoice::native;
-  std::optional<AttachRecord> before;              // of this very interface
-  std::optional<std::uint32_t> ingress, egress;    // our programs that stand there now
-  bool stale_link = false;                         // a pin of an interface that is gone
-  std::optional<GateObject> dispatched;            // dispatcher: an object of its own for each interface
+  std::optional<AttachRecord> before;            // of this very interface
+  std::optional<std::uint32_t> ingress, egress;  // our programs that stand there now
+  bool stale_link = false;                       // a pin of an interface that is gone
+  std::optional<GateObject> dispatched;          // dispatcher: an object of its own for each interface
 
   bool replaces() const { return ingress.has_value(); }
 };

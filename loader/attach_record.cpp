@@ -22,7 +22,9 @@ constexpr std::string_view suffix = ".json";
 fs::path attach_path(const Instance& instance, const std::string& interface) {
   return instance.folder() / (std::string(attach_prefix) + interface + std::string(suffix));
 }
-fs::path instance_path(const Instance& instance) { return instance.folder() / "instance.json"; }
+fs::path instance_path(const Instance& instance) {
+  return instance.folder() / "instance.json";
+}
 
 LoaderResult<void> write_file(const fs::path& path, const json& content, gid_t group) {
   const fs::path fresh = path.string() + ".new";
@@ -66,8 +68,12 @@ T field(const json& content, const char* name, T otherwise) {
 
 }  // namespace
 
-const char* to_string(Mode mode) { return mode == Mode::native ? "native" : "generic"; }
-const char* to_string(Way way) { return way == Way::dispatcher ? "dispatcher" : "link"; }
+const char* to_string(Mode mode) {
+  return mode == Mode::native ? "native" : "generic";
+}
+const char* to_string(Way way) {
+  return way == Way::dispatcher ? "dispatcher" : "link";
+}
 
 LoaderResult<void> write_record(const Instance& instance, const AttachRecord& record, gid_t group) {
   return write_file(attach_path(instance, record.interface),

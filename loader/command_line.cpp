@@ -57,12 +57,13 @@ int run_attach(AttachWords& words) {
   const auto report = attach(options);
   if (!report) return fail(report.error());
   if (!group)
-    std::cerr << "postern-loader: there is no group \"postern\", so only root can use the maps (--group names another)\n";
+    std::cerr
+        << "postern-loader: there is no group \"postern\", so only root can use the maps (--group names another)\n";
   for (const std::string& warning : report->warnings) std::cerr << "postern-loader: WARNING: " << warning << "\n";
   for (const auto& [it, replaced] : report->interfaces)
-    std::cout << "gate " << options.instance.name << ": " << it.interface
-              << (replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode) << ", by "
-              << to_string(it.way) << "\n";
+    std::cout << "gate " << options.instance.name << ": "
+              << it.interface << (replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode)
+              << ", by " << to_string(it.way) << "\n";
   if (options.confirm_within)
     std::cout << "undoes itself in " << words.confirm_within << " unless `postern-loader confirm` is run\n";
   if (report->ssh_client) std::cout << "until then your SSH client " << *report->ssh_client << " is never gated\n";
@@ -84,14 +85,17 @@ void add_attach(CLI::App& app, int& code) {
   command->add_option("--group", words->group, "Group (name or number) that may use the maps: the daemon's [postern]");
   command->add_option("--mode", options.mode, "native (in the driver), generic (slow, everywhere) or auto [native]")
       ->transform(CLI::CheckedTransformer(modes).description("{native,generic,auto}"));
-  command->add_option("--confirm-within", words->confirm_within,
-                      "Detach the gate, from all its interfaces, after this time (60s, 5m) unless confirmed. USE IT when you "
-                      "work over the very interface: a gate that shuts you out cannot be opened from outside");
+  command->add_option(
+      "--confirm-within", words->confirm_within,
+      "Detach the gate, from all its interfaces, after this time (60s, 5m) unless confirmed. USE IT when you "
+      "work over the very interface: a gate that shuts you out cannot be opened from outside");
   command->add_option("--max-grants", options.sizes.grants, "Room for grants")->check(CLI::Range(16u, 16777216u));
-  command->add_option("--max-flows", options.sizes.flows, "Room for established flows")->check(CLI::Range(16u, 16777216u));
+  command->add_option("--max-flows", options.sizes.flows, "Room for established flows")
+      ->check(CLI::Range(16u, 16777216u));
   command->add_option("--max-half-open", options.sizes.half_open, "Room for half-open flows")
       ->check(CLI::Range(16u, 16777216u));
-  command->add_option("--failsafe", options.failsafe, "Source address or prefix that is never gated (again for several)");
+  command->add_option("--failsafe", options.failsafe,
+                      "Source address or prefix that is never gated (again for several)");
   command->add_flag("--no-dispatcher", words->no_dispatcher, "Take a bpf_link also where libxdp's dispatcher works");
   command->callback([words, &code] { code = run_attach(*words); });
 }
@@ -106,9 +110,12 @@ void add_detach(CLI::App& app, int& code) {
   command->callback([options, &code] {
     const auto report = detach(*options);
     if (!report) return void(code = fail(report.error()));
-    for (const std::string& name : report->detached) std::cout << "gate " << options->instance.name << ": " << name << " detached\n";
-    for (const std::string& name : report->not_attached) std::cout << "gate " << options->instance.name << ": " << name << " was not attached\n";
-    if (report->detached.empty() && report->not_attached.empty()) std::cout << "gate " << options->instance.name << ": nothing was attached\n";
+    for (const std::string& name : report->detached)
+      std::cout << "gate " << options->instance.name << ": " << name << " detached\n";
+    for (const std::string& name : report->not_attached)
+      std::cout << "gate " << options->instance.name << ": " << name << " was not attached\n";
+    if (report->detached.empty() && report->not_attached.empty())
+      std::cout << "gate " << options->instance.name << ": nothing was attached\n";
   });
 }
 
@@ -118,13 +125,15 @@ void add_confirm(CLI::App& app, int& code) {
   add_instance(*command, *instance);
   command->callback([instance, &code] {
     const auto done = confirm(*instance);
-    if (!done) return void(code = fail(done.error(), done.error().errno_value == ENOENT ? exit_not_attached : exit_failed));
+    if (!done)
+      return void(code = fail(done.error(), done.error().errno_value == ENOENT ? exit_not_attached : exit_failed));
     std::cout << "gate " << instance->name << (*done ? ": confirmed\n" : ": was confirmed already\n");
   });
 }
 
 void add_status(CLI::App& app, int& code) {
-  CLI::App* command = app.add_subcommand("status", "Tell how the gate stands (exit code 3: not attached, 4: not whole)");
+  CLI::App* command =
+      app.add_subcommand("status", "Tell how the gate stands (exit code 3: not attached, 4: not whole)");
   auto instance = std::make_shared<Instance>();
   auto json = std::make_shared<bool>(false);
   add_instance(*command, *instance);

@@ -9,7 +9,7 @@ namespace postern::loader {
 // Exit codes, as `postern-loader --help` lists them.
 enum Exit : int {
   exit_done = 0,
-  exit_failed = 1,        // nothing was changed, unless the message says so
+  exit_failed = 1,  // nothing was changed, unless the message says so
   exit_usage = 2,
   exit_not_attached = 3,  // status, confirm
   exit_not_whole = 4,     // status: a program is missing, or the gate stands open unconfirmed; doctor: something lacks

@@ -36,7 +36,8 @@ std::uint64_t deadline_now(const Instance& instance) {
 }
 
 bool same_file(const char* one, const char* other) {
-  struct stat a {}, b {};
+  struct stat a {
+  }, b{};
   return ::stat(one, &a) == 0 && ::stat(other, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
@@ -83,14 +84,14 @@ bool run(std::vector<std::string> words) {
 LoaderResult<void> start_expiry(const Instance& instance, std::uint64_t unconfirmed_boot_ns) {
   std::error_code fault;
   const std::filesystem::path run_dir = std::filesystem::absolute(instance.run_dir, fault);
-  std::vector<std::string> words = {"postern-loader", "expire",      "--run-dir", run_dir.string(), "--instance",
-                                    instance.name,    "--boot-time", std::to_string(unconfirmed_boot_ns)};
+  std::vector<std::string> words = {
+      "postern-loader", "expire",      "--run-dir",   run_dir.string(),
+      "--instance",     instance.name, "--boot-time", std::to_string(unconfirmed_boot_ns)};
   if (systemd_can_run_it()) {
     const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", fault);
-    std::vector<std::string> systemd = {"systemd-run", "--quiet", "--collect",
-                                        "--unit=postern-expire-" + instance.name + "-" +
-                                            std::to_string(unconfirmed_boot_ns),
-                                        self.string()};
+    std::vector<std::string> systemd = {
+        "systemd-run", "--quiet", "--collect",
+        "--unit=postern-expire-" + instance.name + "-" + std::to_string(unconfirmed_boot_ns), self.string()};
     systemd.insert(systemd.end(), words.begin() + 1, words.end());
     if (run(std::move(systemd))) return {};
   }

@@ -40,10 +40,11 @@ LoaderResult<void> detach_one(const Instance& instance, const AttachRecord& reco
   const auto link = read_link(instance.ingress_link(record.interface));
   const bool link_dead = link && link->interface_index == 0;
   if (!here && !link_dead && network_namespace_lives(record.network_namespace))
-    return LoaderError{"interface \"" + record.interface + "\" was attached in another network namespace, which still "
+    return LoaderError{"interface \"" + record.interface +
+                           "\" was attached in another network namespace, which still "
                            "lives: run detach there (`nsenter --net=/run/netns/NAME postern-loader detach`)",
                        EXDEV};
-  const Interface interface{record.interface, here ? interface_index(record.interface) : 0};
+  const Interface interface { record.interface, here ? interface_index(record.interface) : 0 };
   auto done = interface.index == 0 ? detach_link(instance.ingress_link(record.interface))
                                    : take_off(instance, interface, record);
   if (done) remove_attach_record(instance, record.interface);
@@ -68,9 +69,8 @@ LoaderResult<DetachReport> detach_locked(const DetachOptions& options) {
   LoaderResult<void> result;
   const auto records = read_attach_records(instance);
   for (const AttachRecord& record : records) {
-    const bool meant = options.interfaces.empty() ||
-                       std::find(options.interfaces.begin(), options.interfaces.end(), record.interface) !=
-                           options.interfaces.end();
+    const bool meant = options.interfaces.empty() || std::find(options.interfaces.begin(), options.interfaces.end(),
+                                                               record.interface) != options.interfaces.end();
     if (!meant) continue;
     auto done = detach_one(instance, record);
     if (done) report.detached.push_back(record.interface);

@@ -25,8 +25,8 @@ bool examine(const std::string& name) {
     std::cout << "note  " << name << " runs the XDP program \"" << hook->name << "\" (id " << hook->program << ")"
               << (hook->dispatcher ? ", libxdp's dispatcher\n" : "; it can be shared with none\n");
   const LinkFacts facts = read_link_facts(*interface);
-  std::cout << "note  " << name << ": driver " << (facts.driver.empty() ? "unknown" : facts.driver) << ", MTU " << facts.mtu
-            << "\n";
+  std::cout << "note  " << name << ": driver " << (facts.driver.empty() ? "unknown" : facts.driver) << ", MTU "
+            << facts.mtu << "\n";
   if (facts.large_receive_offload)
     std::cout << "WARN  " << name << " merges received packets in hardware (LRO), which native XDP cannot work with: "
               << "`ethtool -K " << name << " lro off`\n";
@@ -38,7 +38,8 @@ bool examine(const std::string& name) {
 }  // namespace
 
 void add_doctor(CLI::App& app, int& code) {
-  CLI::App* command = app.add_subcommand("doctor", "Say beforehand what would be in the way (exit code 4: something is)");
+  CLI::App* command =
+      app.add_subcommand("doctor", "Say beforehand what would be in the way (exit code 4: something is)");
   auto interfaces = std::make_shared<std::vector<std::string>>();
   command->add_option("--interface,-i", *interfaces, "Look at this interface too (again for several)");
   command->callback([interfaces, &code] {

@@ -16,7 +16,8 @@ struct EgressAttachment {
   std::optional<std::uint32_t> program;  // id of the one in our place
 };
 
-// Id of the program that stands in our place (priority and handle) on the interface; its owner is for the caller to see.
+// Id of the program that stands in our place (priority and handle) on the interface; its owner is for the caller to
+// see.
 std::optional<std::uint32_t> egress_program(const Interface& interface);
 // Puts the program in our place, atomically if another stands there already.
 LoaderResult<EgressAttachment> attach_egress(const Interface& interface, int program_fd);

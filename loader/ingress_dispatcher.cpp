@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ingress program behind libxdp's dispatcher, see ingress.hpp. libxdp keeps its own pins below /sys/fs/bpf/xdp: that
-// place is shared by all programs that use it, so an instance's own bpffs cannot serve.
+// The ingress program behind libxdp's dispatcher, see ingress.hpp. libxdp keeps its own pins below /sys/fs/bpf/xdp:
+// that place is shared by all programs that use it, so an instance's own bpffs cannot serve.
 #include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
 
@@ -19,13 +19,17 @@ constexpr unsigned run_priority = 10;
 
 using Multiprog = std::unique_ptr<xdp_multiprog, void (*)(xdp_multiprog*)>;
 
-xdp_attach_mode libxdp_mode(Mode mode) { return mode == Mode::native ? XDP_MODE_NATIVE : XDP_MODE_SKB; }
+xdp_attach_mode libxdp_mode(Mode mode) {
+  return mode == Mode::native ? XDP_MODE_NATIVE : XDP_MODE_SKB;
+}
 
 // Null if nothing, or nothing of libxdp's, stands there.
 Multiprog dispatcher_on(const Interface& interface) {
   Multiprog all(xdp_multiprog__get_from_ifindex(interface.index), xdp_multiprog__close);
-  if (libxdp_get_error(all.get()) != 0) all.release();  // NOLINT: an error code in a pointer's clothes
-  else if (xdp_multiprog__is_legacy(all.get())) all.reset();
+  if (libxdp_get_error(all.get()) != 0)
+    all.release();  // NOLINT: an error code in a pointer's clothes
+  else if (xdp_multiprog__is_legacy(all.get()))
+    all.reset();
   return all;
 }
 
@@ -50,7 +54,8 @@ LoaderResult<std::uint32_t> attach_dispatched(const Interface& interface, Mode m
   const std::unique_ptr<xdp_program, decltype(close)> program(raw, close);
   xdp_program__set_run_prio(program.get(), run_priority);
   xdp_program__set_chain_call_enabled(program.get(), XDP_PASS, true);
-  const std::string step = std::string("attach to libxdp's dispatcher on ") + interface.name + " (" + to_string(mode) + ")";
+  const std::string step =
+      std::string("attach to libxdp's dispatcher on ") + interface.name + " (" + to_string(mode) + ")";
   if (const int fault = xdp_program__attach(program.get(), interface.index, libxdp_mode(mode), 0))
     return library_error(step, fault);
   const auto info = program_info(object.program_fd());
@@ -58,9 +63,9 @@ LoaderResult<std::uint32_t> attach_dispatched(const Interface& interface, Mode m
   // Success is claimed also when one bare program was attached, which could never be replaced or shared.
   if (!is_dispatched(interface, info->id)) {
     xdp_program__detach(program.get(), interface.index, libxdp_mode(mode), 0);
-    return LoaderError{step + ": libxdp attached the program without its dispatcher; use --no-dispatcher" +
-                           library_log_tail(),
-                       EOPNOTSUPP};
+    return LoaderError{
+        step + ": libxdp attached the program without its dispatcher; use --no-dispatcher" + library_log_tail(),
+        EOPNOTSUPP};
   }
   return info->id;
 }

@@ -60,9 +60,15 @@ void remove_pins(const fs::path& folder) {
 
 }  // namespace
 
-fs::path Instance::maps() const { return map_folder(bpffs()); }
-fs::path Instance::explain() const { return maps() / "explain"; }
-fs::path Instance::ingress_link(const std::string& interface) const { return links() / ("xdp-" + pin_name(interface)); }
+fs::path Instance::maps() const {
+  return map_folder(bpffs());
+}
+fs::path Instance::explain() const {
+  return maps() / "explain";
+}
+fs::path Instance::ingress_link(const std::string& interface) const {
+  return links() / ("xdp-" + pin_name(interface));
+}
 
 LoaderResult<void> check_instance_name(const std::string& name) {
   const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
@@ -79,9 +85,9 @@ LoaderResult<gid_t> find_group(const std::string& text) {
   if (fault == std::errc() && end == text.data() + text.size()) return number;
   const group* entry = ::getgrnam(text.c_str());  // NOLINT: one thread
   if (!entry)
-    return LoaderError{"there is no group \"" + text + "\": make it (`groupadd --system " + text +
-                           "`) or name another with --group",
-                       ENOENT};
+    return LoaderError{
+        "there is no group \"" + text + "\": make it (`groupadd --system " + text + "`) or name another with --group",
+        ENOENT};
   return entry->gr_gid;
 }
 
@@ -93,7 +99,8 @@ LoaderResult<InstanceLock> InstanceLock::take(const Instance& instance) {
     if (!lock.folder_.valid()) return system_error("open " + instance.folder().string(), errno);
     while (::flock(lock.folder_.get(), LOCK_EX) != 0)
       if (errno != EINTR) return system_error("lock " + instance.folder().string(), errno);
-    struct stat held {}, now {};
+    struct stat held {
+    }, now{};
     if (::fstat(lock.folder_.get(), &held) == 0 && ::stat(instance.folder().c_str(), &now) == 0 &&
         held.st_ino == now.st_ino && held.st_dev == now.st_dev)
       return lock;

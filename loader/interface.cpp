@@ -37,26 +37,31 @@ std::uint64_t inode_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-int interface_index(const std::string& name) { return static_cast<int>(::if_nametoindex(name.c_str())); }
+int interface_index(const std::string& name) {
+  return static_cast<int>(::if_nametoindex(name.c_str()));
+}
 
 LoaderResult<Interface> find_interface(const std::string& name) {
   const int index = name.empty() || name.size() >= IFNAMSIZ ? 0 : interface_index(name);
   if (index == 0)
-    return LoaderError{"there is no interface \"" + name + "\" in this network namespace; `ip link` lists those there are",
-                       ENODEV};
+    return LoaderError{
+        "there is no interface \"" + name + "\" in this network namespace; `ip link` lists those there are", ENODEV};
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return system_error("open a socket to ask for the kind of " + name, errno);
   ifreq request{};
   std::memcpy(request.ifr_name, name.c_str(), name.size());
   if (::ioctl(socket.get(), SIOCGIFHWADDR, &request) != 0) return system_error("ask for the kind of " + name, errno);
   if (const unsigned type = request.ifr_hwaddr.sa_family; type != ARPHRD_ETHER)
-    return LoaderError{"interface \"" + name + "\" is " + link_kind(type) +
-                           ", and the gate reads Ethernet frames only: attach to the Ethernet interface that carries it",
-                       EOPNOTSUPP};
+    return LoaderError{
+        "interface \"" + name + "\" is " + link_kind(type) +
+            ", and the gate reads Ethernet frames only: attach to the Ethernet interface that carries it",
+        EOPNOTSUPP};
   return Interface{name, index};
 }
 
-std::uint64_t network_namespace() { return inode_of("/proc/self/ns/net"); }
+std::uint64_t network_namespace() {
+  return inode_of("/proc/self/ns/net");
+}
 
 bool network_namespace_lives(std::uint64_t inode) {
   namespace fs = std::filesystem;

@@ -59,7 +59,9 @@ void keep_library_logs() {
   libxdp_set_print(from_libxdp);
 }
 
-void forget_library_logs() { kept().clear(); }
+void forget_library_logs() {
+  kept().clear();
+}
 
 std::string library_log_tail(std::size_t lines) {
   std::string tail;

@@ -47,7 +47,9 @@ Probe open_probe(bool extension) {
   return probe;
 }
 
-std::string refusal(const std::string& step, int fault) { return system_error(step, fault).sentence; }
+std::string refusal(const std::string& step, int fault) {
+  return system_error(step, fault).sentence;
+}
 
 }  // namespace
 
@@ -75,8 +77,9 @@ bool freplace_works(std::string* why) {
 std::vector<Feature> probe_features() {
   std::vector<Feature> features;
   const bool loads = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, nullptr) == 1;
-  features.push_back({"XDP programs", loads, true, "the kernel refuses to load an XDP program; root, and a kernel with "
-                                                   "CONFIG_BPF_SYSCALL from 5.15 on, are needed"});
+  features.push_back({"XDP programs", loads, true,
+                      "the kernel refuses to load an XDP program; root, and a kernel with "
+                      "CONFIG_BPF_SYSCALL from 5.15 on, are needed"});
   features.push_back({"tc programs", libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, nullptr) == 1, true,
                       "the kernel refuses to load a tc program; CONFIG_NET_CLS_BPF is needed"});
   features.push_back({"bpffs", has_bpffs(), true, "there is no BPF file system to keep the maps in"});
@@ -85,9 +88,11 @@ std::vector<Feature> probe_features() {
                         std::string("the kernel has no ") + row.name});
   std::string why;
   const bool extends = loads && freplace_works(&why);
-  features.push_back({"freplace", extends, false,
-                      "libxdp's dispatcher cannot work, so the gate takes a bpf_link and shares no interface with other "
-                      "XDP programs (" + why + ")"});
+  features.push_back(
+      {"freplace", extends, false,
+       "libxdp's dispatcher cannot work, so the gate takes a bpf_link and shares no interface with other "
+       "XDP programs (" +
+           why + ")"});
   return features;
 }
 

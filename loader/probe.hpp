@@ -10,9 +10,9 @@
 namespace postern::loader {
 
 struct Feature {
-  std::string name;      // "map type LRU hash"
+  std::string name;  // "map type LRU hash"
   bool present = false;
-  bool needed = true;    // else: something is done in another way
+  bool needed = true;       // else: something is done in another way
   std::string consequence;  // a sentence, if it is missing
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The BPF objects, see program.hpp. 
+// The BPF objects, see program.hpp.
 #include "loader/program.hpp"
 
 #include <bpf/bpf.h>
@@ -89,9 +89,13 @@ LoaderResult<void> GateObject::pin(const std::filesystem::path& path) const {
   return {};
 }
 
-int GateObject::program_fd() const { return bpf_program__fd(program_); }
+int GateObject::program_fd() const {
+  return bpf_program__fd(program_);
+}
 
-bool ProgramInfo::uses(std::uint32_t map_id) const { return std::find(maps.begin(), maps.end(), map_id) != maps.end(); }
+bool ProgramInfo::uses(std::uint32_t map_id) const {
+  return std::find(maps.begin(), maps.end(), map_id) != maps.end();
+}
 
 LoaderResult<ProgramInfo> program_info(int program_fd) {
   std::array<std::uint32_t, 64> ids{};

@@ -96,8 +96,8 @@ LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_bo
 }
 
 LoaderResult<gate_prefix_key> parse_failsafe(std::string_view text) {
-  const LoaderError wrong{"\"" + std::string(text) + "\" is no address or prefix (192.0.2.7, 192.0.2.0/24, 2001:db8::/32)",
-                          EINVAL};
+  const LoaderError wrong{
+      "\"" + std::string(text) + "\" is no address or prefix (192.0.2.7, 192.0.2.0/24, 2001:db8::/32)", EINVAL};
   const auto slash = text.find('/');
   const std::string address(text.substr(0, slash));
   std::array<std::uint8_t, 16> bytes{};

@@ -14,11 +14,12 @@ namespace {
 
 // Skeletons are structs of different types with the same members.
 #define POSTERN_OPEN(skeleton_name, program_name)                                                             \
-  [](const bpf_object_open_opts* options) -> std::optional<OpenedSkeleton> {                                          \
+  [](const bpf_object_open_opts* options) -> std::optional<OpenedSkeleton> {                                  \
     struct skeleton_name* skeleton = skeleton_name##__open_opts(options);                                     \
     if (!skeleton) return std::nullopt;                                                                       \
-    return OpenedSkeleton{skeleton, [](void* it) { skeleton_name##__destroy(static_cast<struct skeleton_name*>(it)); }, \
-                  skeleton->obj, skeleton->progs.program_name, skeleton->rodata->gate_abi};                   \
+    return OpenedSkeleton{skeleton,                                                                           \
+                          [](void* it) { skeleton_name##__destroy(static_cast<struct skeleton_name*>(it)); }, \
+                          skeleton->obj, skeleton->progs.program_name, skeleton->rodata->gate_abi};           \
   }
 
 struct PartRow {
@@ -37,7 +38,9 @@ const PartRow& row(Part part) {
 
 }  // namespace
 
-const char* object_name(Part part) { return row(part).name; }
+const char* object_name(Part part) {
+  return row(part).name;
+}
 
 std::optional<OpenedSkeleton> open_skeleton(Part part, const bpf_object_open_opts* options) {
   return row(part).open(options);

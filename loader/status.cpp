@@ -22,7 +22,7 @@ InterfaceStatus read_interface(const Instance& instance, const AttachRecord& rec
     status.elsewhere = network_namespace_lives(record.network_namespace);
     return status;
   }
-  const Interface interface{record.interface, interface_index(record.interface)};
+  const Interface interface { record.interface, interface_index(record.interface) };
   status.present = interface.index != 0 && interface.index == record.index;
   if (!status.present) return status;
   if (record.way == Way::dispatcher) {
@@ -45,11 +45,11 @@ LoaderResult<std::uint64_t> count_entries(const Map& map) {
 }
 
 LoaderResult<void> read_tables(const MapSet& maps, std::vector<TableStatus>& tables) {
-#define POSTERN_COUNT(map, key, value)                                                                    \
+#define POSTERN_COUNT(map, key, value)                                                                     \
   if (const auto type = map_type(#map); type != BPF_MAP_TYPE_ARRAY && type != BPF_MAP_TYPE_PERCPU_ARRAY) { \
-    const auto entries = count_entries(maps.map);                                                         \
-    if (!entries) return entries.error();                                                                 \
-    tables.push_back({#map, *entries, maps.map.info().max_entries});                                      \
+    const auto entries = count_entries(maps.map);                                                          \
+    if (!entries) return entries.error();                                                                  \
+    tables.push_back({#map, *entries, maps.map.info().max_entries});                                       \
   }
   GATE_MAPS(POSTERN_COUNT)
 #undef POSTERN_COUNT

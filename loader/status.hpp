@@ -15,8 +15,8 @@ namespace postern::loader {
 
 struct InterfaceStatus {
   AttachRecord record;
-  bool elsewhere = false;        // attached in another network namespace: the next three are not known
-  bool present = false;          // the interface exists
+  bool elsewhere = false;                // attached in another network namespace: the next three are not known
+  bool present = false;                  // the interface exists
   bool ingress = false, egress = false;  // our program stands there
 };
 

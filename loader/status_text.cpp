@@ -15,7 +15,8 @@ std::string state_of(const InterfaceStatus& status) {
   if (!status.present) return "the interface is gone";
   if (status.ingress && status.egress) return "attached";
   if (!status.ingress && !status.egress) return "NOT ATTACHED any more: attach again";
-  return status.ingress ? "egress program MISSING: attach again" : "ingress program MISSING, nothing is judged: attach again";
+  return status.ingress ? "egress program MISSING: attach again"
+                        : "ingress program MISSING, nothing is judged: attach again";
 }
 
 std::uint64_t seconds_left(const GateStatus& status) {
@@ -48,7 +49,8 @@ std::string as_text(const GateStatus& status) {
   if (status.stands_open())
     out << "NOT CONFIRMED in time: everything passes; `postern-loader confirm` or `detach`\n";
   else if (status.unconfirmed())
-    out << "to be confirmed within " << seconds_left(status) << " s (`postern-loader confirm`), else it undoes itself\n";
+    out << "to be confirmed within " << seconds_left(status)
+        << " s (`postern-loader confirm`), else it undoes itself\n";
   else
     out << "confirmed\n";
   for (const TableStatus& it : status.tables)
@@ -61,8 +63,12 @@ std::string as_text(const GateStatus& status) {
 }
 
 std::string as_json(const GateStatus& status) {
-  json all = {{"instance", status.instance.name}, {"abi", status.abi},           {"attached", status.attached()},
-              {"whole", status.whole()},          {"confirmed", !status.unconfirmed()}, {"interfaces", json::array()},
+  json all = {{"instance", status.instance.name},
+              {"abi", status.abi},
+              {"attached", status.attached()},
+              {"whole", status.whole()},
+              {"confirmed", !status.unconfirmed()},
+              {"interfaces", json::array()},
               {"tables", json::array()}};
   if (status.unconfirmed()) all["secondsLeft"] = seconds_left(status);
   for (const InterfaceStatus& it : status.interfaces)

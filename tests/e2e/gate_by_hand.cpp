@@ -106,7 +106,8 @@ unsigned entries(const Map& map) {
 }
 
 void foreign(const std::string& interface) {
-  const std::array<bpf_insn, 2> pass = {{{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_PASS}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
+  const std::array<bpf_insn, 2> pass = {
+      {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_PASS}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
   const Fd program(bpf_prog_load(BPF_PROG_TYPE_XDP, "somebody_else", "GPL", pass.data(), pass.size(), nullptr));
   const int index = static_cast<int>(if_nametoindex(interface.c_str()));
   if (!program.valid() || bpf_xdp_attach(index, program.get(), XDP_FLAGS_DRV_MODE, nullptr) != 0)
