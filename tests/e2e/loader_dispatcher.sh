@@ -52,9 +52,10 @@ says 'already runs the XDP program "somebody_else".*no dispatcher'
 ip -n "$NS_GATE" link set dev gate1 xdp off
 in_gate tc qdisc add dev gate1 clsact
 in_gate tc filter add dev gate1 egress protocol ip pref 1 u32 match u32 0 0
-before=$(loader status --json | jq -c .interfaces)
+before=$(loader status --json | jq -c .interfaces) standing=$(in_gate tc filter show dev gate0 egress)
 exits 1 "an attach that fails half way fails" attach --interface gate0 --interface gate1
 same "and leaves the programs of before" "$before" "$(loader status --json | jq -c .interfaces)"
+same "the egress program too" "$standing" "$(in_gate tc filter show dev gate0 egress)"
 same "one gate is in the dispatcher" 1 "$(programs_on postern_ingress)"
 in_gate tc qdisc del dev gate1 clsact
 

@@ -67,6 +67,10 @@ wait_for() { # SECONDS COMMAND…
 	done
 }
 xdp_on() { ip -n "$NS_GATE" -d link show "$1" | grep -c 'prog/xdp'; }
+standing_on() { # the ids the kernel gives the programs, whatever the records say
+	ip -n "$NS_GATE" -d link show "$1" | grep -o 'prog/xdp id [0-9]*'
+	in_gate tc filter show dev "$1" egress | grep -o ' id [0-9]* name [^ ]*'
+}
 clsact_on() { in_gate tc qdisc show dev "$1" | grep -c clsact; }
 # Nothing of the gate is left: no folder, no mount, no program, no qdisc.
 nothing_left() {

@@ -31,7 +31,7 @@ programs=$(bpftool -j prog show | jq --argjson id "$(by_hand map-id "$BPFFS")" '
 
 # gate1 is taken: the replacement on gate0 is undone.
 by_hand foreign gate1
-before=$(loader status --json | jq -c '.interfaces')
+before=$(loader status --json | jq -c '.interfaces') standing=$(standing_on gate0)
 exits 1 "an attach of which one interface is taken fails" attach --no-dispatcher --interface gate0 --interface gate1
 same "and leaves the other as it was" "$before" "$(loader status --json | jq -c '.interfaces')"
 ip -n "$NS_GATE" link set dev gate1 xdp off
@@ -41,7 +41,8 @@ in_gate tc qdisc add dev gate1 clsact
 in_gate tc filter add dev gate1 egress protocol ip pref 1 u32 match u32 0 0
 exits 1 "an attach that fails half way fails" attach --no-dispatcher --interface gate0 --interface gate1
 says "priority 1 of the egress hook"
-same "programs, ids and all, are those of before" "$before" "$(loader status --json | jq -c '.interfaces')"
+same "the programs are those of before" "$standing" "$(standing_on gate0)"
+same "and the records too" "$before" "$(loader status --json | jq -c '.interfaces')"
 expect "and the gate is whole" loader status
 in_gate tc qdisc del dev gate1 clsact
 expect "detach" loader detach
