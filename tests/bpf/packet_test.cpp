@@ -48,7 +48,8 @@ TEST_CASE("IPv4, TCP and UDP checksums add up, also over an odd number of bytes"
 
 TEST_CASE("an IPv6 chain names each next header and counts all of them as payload") {
   const Bytes ip = (Ipv6{} / Extension{.type = hop_by_hop} / Extension{.type = routing, .size = 24} /
-                    Fragment{.id = 7, .offset = 16, .more = true} / Udp{}).bytes();
+                    Fragment{.id = 7, .offset = 16, .more = true} / Udp{})
+                       .bytes();
   CHECK(ip.size() == 40 + 8 + 24 + 8 + 8);
   CHECK(hex(part(ip, 4, 8)) == "00 30 00 40 ");
   CHECK(hex(part(ip, 40, 48)) == "2b 00 01 04 00 00 00 00 ");

@@ -36,8 +36,11 @@ Packet Connection::respond(std::size_t size) const {
 Packet Connection::quoted_reply() const {
   Packet ip = between(machine, client);
   if (protocol == udp) return ip / Udp{.source = machine_port, .destination = client_port} / data(20);
-  return ip / Tcp{.source = machine_port, .destination = client_port, .seq = machine_next,
-                  .acknowledgment = client_next, .flags = ack};
+  return ip / Tcp{.source = machine_port,
+                  .destination = client_port,
+                  .seq = machine_next,
+                  .acknowledgment = client_next,
+                  .flags = ack};
 }
 
 namespace {
@@ -64,7 +67,7 @@ void Connection::open(Gate& gate) {
   INFO("opening a connection");
   expect(gate, send(syn), gate_reason_grant, half_open_created);
   learn(gate, reply(syn | ack));
-  expect(gate, send(ack), gate_reason_flow, promoted);
+  expect(gate, send(ack), gate_reason_flow_half_open, promoted);
 }
 
 gate_flow_key_v4 Connection::key_v4() const {
@@ -96,18 +99,24 @@ std::optional<gate_flow> Connection::established(const Gate& gate) const {
 }
 
 void Connection::put_half_open(const Gate& gate, const gate_flow& flow) const {
-  if (v6()) gate.maps.half_open_v6.put(key_v6(), flow);
-  else gate.maps.half_open_v4.put(key_v4(), flow);
+  if (v6())
+    gate.maps.half_open_v6.put(key_v6(), flow);
+  else
+    gate.maps.half_open_v4.put(key_v4(), flow);
 }
 
 void Connection::put_established(const Gate& gate, const gate_flow& flow) const {
-  if (v6()) gate.maps.established_v6.put(key_v6(), flow);
-  else gate.maps.established_v4.put(key_v4(), flow);
+  if (v6())
+    gate.maps.established_v6.put(key_v6(), flow);
+  else
+    gate.maps.established_v4.put(key_v4(), flow);
 }
 
 void Connection::forget_half_open(const Gate& gate) const {
-  if (v6()) gate.maps.half_open_v6.erase(key_v6());
-  else gate.maps.half_open_v4.erase(key_v4());
+  if (v6())
+    gate.maps.half_open_v6.erase(key_v6());
+  else
+    gate.maps.half_open_v4.erase(key_v4());
 }
 
 }  // namespace postern::test

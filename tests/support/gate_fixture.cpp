@@ -50,9 +50,12 @@ void shrink(bpf_object* object, const Sizes& sizes) {
     const std::string name = bpf_map__name(map);
     const bool hash = bpf_map__type(map) == BPF_MAP_TYPE_HASH || bpf_map__type(map) == BPF_MAP_TYPE_LRU_HASH;
     std::uint32_t entries = bpf_map__max_entries(map);
-    if (name.starts_with("half_open")) entries = sizes.half_open;
-    else if (name.starts_with("established")) entries = sizes.established;
-    else if (hash || name == "grant_records" || name == "grant_usage") entries = sizes.others;
+    if (name.starts_with("half_open"))
+      entries = sizes.half_open;
+    else if (name.starts_with("established"))
+      entries = sizes.established;
+    else if (hash || name == "grant_records" || name == "grant_usage")
+      entries = sizes.others;
     bpf_map__set_max_entries(map, entries);
   }
 }
@@ -75,7 +78,9 @@ int program_fd(bpf_object* object, const char* name) {
 
 }  // namespace
 
-void Gate::Object::operator()(bpf_object* object) const { bpf_object__close(object); }
+void Gate::Object::operator()(bpf_object* object) const {
+  bpf_object__close(object);
+}
 
 Gate::Owned Gate::load(const ObjectBytes& from, const Sizes& sizes) {
   const std::string name = from.name;
@@ -108,10 +113,15 @@ Gate::Gate(const Sizes& sizes) {
 
 Gate::~Gate() = default;
 
+// A load that fails takes seconds of the verifier's time: it is not tried again for each section.
 Gate& Gate::fresh() {
-  static Gate gate;
-  gate.reset();
-  return gate;
+  static std::unique_ptr<Gate> gate;
+  static bool tried = false;
+  if (!gate && tried) throw std::runtime_error("the programs did not load: see the first failure");
+  tried = true;
+  if (!gate) gate = std::make_unique<Gate>();
+  gate->reset();
+  return *gate;
 }
 
 Changes Gate::table_sizes() const {
@@ -145,8 +155,7 @@ int run(int program, const Bytes& in, Bytes& out, void* context = nullptr, std::
   out.resize(in.size() + 256);
   LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in.data(), .data_out = out.data(),
               .data_size_in = static_cast<std::uint32_t>(in.size()),
-              .data_size_out = static_cast<std::uint32_t>(out.size()), .ctx_in = context,
-              .ctx_size_in = context_size);
+              .data_size_out = static_cast<std::uint32_t>(out.size()), .ctx_in = context, .ctx_size_in = context_size);
   if (bpf_prog_test_run_opts(program, &options) != 0) throw failed("BPF_PROG_TEST_RUN");
   out.resize(options.data_size_out);
   return static_cast<int>(options.retval);
@@ -164,8 +173,10 @@ Judged Gate::judge(const Bytes& frame) {
   judged.changes = difference(table_sizes(), sizes);
   for (std::size_t i = 0; i + 1 < before.size(); ++i) {
     for (std::uint64_t n = before[i]; n < after[i]; ++n) {
-      if (i < GATE_REASONS_SLOTS) judged.reasons.push_back(static_cast<gate_reason>(i));
-      else judged.tallies.push_back(static_cast<gate_tally>(i - GATE_REASONS_SLOTS));
+      if (i < GATE_REASONS_SLOTS)
+        judged.reasons.push_back(static_cast<gate_reason>(i));
+      else
+        judged.tallies.push_back(static_cast<gate_tally>(i - GATE_REASONS_SLOTS));
     }
   }
   judged.bytes = after.back() - before.back();

@@ -23,6 +23,15 @@ inline constexpr std::uint64_t second = 1'000'000'000;
 std::uint64_t now_boot_ns();
 std::uint64_t now_coarse_ns();
 
+// Idle times of the tests' gate: short, since entries are made older by writing an earlier time into them, and the
+// coarse clock began when the machine booted, perhaps a minute ago. "Not yet" is idle - tolerance, "over" idle + 1 s.
+inline constexpr std::uint64_t tolerance = 5 * second;
+inline constexpr std::uint64_t half_open_idle = 10 * second;
+inline constexpr std::uint64_t tcp_idle = 20 * second;
+inline constexpr std::uint64_t linger = 8 * second;
+inline constexpr std::uint64_t udp_idle = 10 * second;
+inline constexpr std::uint64_t fragment_idle = 10 * second;
+
 // The name of a reason or its number in words, and the verdict that reasons.h gives it.
 std::string name_of(gate_reason reason);
 gate_verdict verdict_of(gate_reason reason);
@@ -63,10 +72,10 @@ struct Changes {
 };
 
 struct Judged {
-  int action = 0;                     // XDP_PASS, XDP_DROP
-  std::vector<gate_reason> reasons;   // whose packet counter rose by one; one that rose by more stands as often
-  std::uint64_t bytes = 0;            // by which the byte counters rose
-  std::vector<gate_tally> tallies;    // likewise
+  int action = 0;                    // XDP_PASS, XDP_DROP
+  std::vector<gate_reason> reasons;  // whose packet counter rose by one; one that rose by more stands as often
+  std::uint64_t bytes = 0;           // by which the byte counters rose
+  std::vector<gate_tally> tallies;   // likewise
   Changes changes;
 };
 

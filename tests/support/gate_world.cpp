@@ -29,7 +29,9 @@ __be32 address4(const std::string& text) {
   return address.s_addr;
 }
 
-int whole(const std::string& address) { return is_v6(address) ? 128 : 32; }
+int whole(const std::string& address) {
+  return is_v6(address) ? 128 : 32;
+}
 
 template <std::size_t Size>
 void keep_bits(std::uint8_t (&bytes)[Size], int bits) {
@@ -41,9 +43,15 @@ void keep_bits(std::uint8_t (&bytes)[Size], int bits) {
 
 }  // namespace
 
-std::uint64_t now_boot_ns() { return clock_ns(CLOCK_BOOTTIME); }
-std::uint64_t now_coarse_ns() { return clock_ns(CLOCK_MONOTONIC_COARSE); }
-bool is_v6(const std::string& address) { return address.find(':') != std::string::npos; }
+std::uint64_t now_boot_ns() {
+  return clock_ns(CLOCK_BOOTTIME);
+}
+std::uint64_t now_coarse_ns() {
+  return clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+bool is_v6(const std::string& address) {
+  return address.find(':') != std::string::npos;
+}
 
 std::string name_of(gate_reason reason) {
 #define POSTERN_TEST_NAME(name, number, verdict, text) \
@@ -110,12 +118,12 @@ void Gate::reset() {
   services_.clear();
   gate_config config{};
   config.abi = GATE_ABI;
-  config.tcp_half_open_idle_ns = 60 * second;
-  config.tcp_established_idle_ns = 432000 * second;
-  config.tcp_closed_linger_ns = 120 * second;
-  config.udp_half_open_idle_ns = 30 * second;
-  config.udp_established_idle_ns = 180 * second;
-  config.fragment_idle_ns = 30 * second;
+  config.tcp_half_open_idle_ns = half_open_idle;
+  config.tcp_established_idle_ns = tcp_idle;
+  config.tcp_closed_linger_ns = linger;
+  config.udp_half_open_idle_ns = half_open_idle;
+  config.udp_established_idle_ns = udp_idle;
+  config.fragment_idle_ns = fragment_idle;
   maps.config.put(0, config);
   maps.control.put(0, {});
 }
@@ -195,8 +203,10 @@ void Gate::put_grant(std::uint32_t service, const Grant& grant, const gate_grant
     std::copy_n(source, sizeof key.source, reinterpret_cast<std::uint8_t*>(&key.source));
     table.put(key, value);
   };
-  if (is_v6(grant.source)) put(maps.grants_v6, gate_grant_key_v6{});
-  else put(maps.grants_v4, gate_grant_key_v4{});
+  if (is_v6(grant.source))
+    put(maps.grants_v6, gate_grant_key_v6{});
+  else
+    put(maps.grants_v4, gate_grant_key_v4{});
 }
 
 std::uint64_t Gate::admit(std::uint32_t service, const Grant& wanted) {
@@ -242,8 +252,10 @@ void Gate::failsafe_source(const std::string& address, int length, gate_failsafe
   maps.failsafe_sources.put(prefix_key(address, length), value);
   gate_control control = maps.control.find(0).value();
   gate_config config = maps.config.find(0).value();
-  if (owner == GATE_FAILSAFE_ADMIN) control.flags |= GATE_CONTROL_FAILSAFE_SOURCES;
-  else config.flags |= GATE_CONFIG_FAILSAFE_SOURCES;
+  if (owner == GATE_FAILSAFE_ADMIN)
+    control.flags |= GATE_CONTROL_FAILSAFE_SOURCES;
+  else
+    config.flags |= GATE_CONFIG_FAILSAFE_SOURCES;
   maps.control.put(0, control);
   maps.config.put(0, config);
 }

@@ -73,31 +73,27 @@ Ip6::Ip6(const char* text) {
 
 std::uint16_t Packet::ethertype_of(std::size_t index, std::size_t tail_size) const {
   if (index >= layers_.size()) return 0x88b5;  // local experimental
-  return std::visit(Overloaded{[](const Vlan& vlan) { return vlan.tpid; },
-                               [&](const Llc&) { return static_cast<std::uint16_t>(tail_size); },
-                               [&](const Snap&) { return static_cast<std::uint16_t>(tail_size); },
-                               [](const Mpls&) { return std::uint16_t{0x8847}; },
-                               [](const Pppoe&) { return std::uint16_t{0x8864}; },
-                               [](const Arp&) { return std::uint16_t{0x0806}; },
-                               [](const Ipv4&) { return std::uint16_t{0x0800}; },
-                               [](const Ipv6&) { return std::uint16_t{0x86dd}; },
-                               [](const auto&) { return std::uint16_t{0x88b5}; }},
-                    layers_[index]);
+  return std::visit(
+      Overloaded{[](const Vlan& vlan) { return vlan.tpid; },
+                 [&](const Llc&) { return static_cast<std::uint16_t>(tail_size); },
+                 [&](const Snap&) { return static_cast<std::uint16_t>(tail_size); },
+                 [](const Mpls&) { return std::uint16_t{0x8847}; }, [](const Pppoe&) { return std::uint16_t{0x8864}; },
+                 [](const Arp&) { return std::uint16_t{0x0806}; }, [](const Ipv4&) { return std::uint16_t{0x0800}; },
+                 [](const Ipv6&) { return std::uint16_t{0x86dd}; }, [](const auto&) { return std::uint16_t{0x88b5}; }},
+      layers_[index]);
 }
 
 std::uint8_t Packet::protocol_of(std::size_t index) const {
   if (index >= layers_.size()) return no_next;
-  return std::visit(Overloaded{[](const Tcp&) -> std::uint8_t { return tcp; },
-                               [](const Udp&) -> std::uint8_t { return udp; },
-                               [](const Icmp&) -> std::uint8_t { return icmp; },
-                               [](const Icmp6&) -> std::uint8_t { return icmp6; },
-                               [](const Ipv4&) -> std::uint8_t { return ipip; },
-                               [](const Ipv6&) -> std::uint8_t { return ipv6_in_ip; },
-                               [](const Gre&) -> std::uint8_t { return gre; },
-                               [](const Extension& extension) { return extension.type; },
-                               [](const Fragment&) -> std::uint8_t { return fragment_header; },
-                               [](const auto&) -> std::uint8_t { return 253; }},
-                    layers_[index]);
+  return std::visit(
+      Overloaded{[](const Tcp&) -> std::uint8_t { return tcp; }, [](const Udp&) -> std::uint8_t { return udp; },
+                 [](const Icmp&) -> std::uint8_t { return icmp; }, [](const Icmp6&) -> std::uint8_t { return icmp6; },
+                 [](const Ipv4&) -> std::uint8_t { return ipip; },
+                 [](const Ipv6&) -> std::uint8_t { return ipv6_in_ip; }, [](const Gre&) -> std::uint8_t { return gre; },
+                 [](const Extension& extension) { return extension.type; },
+                 [](const Fragment&) -> std::uint8_t { return fragment_header; },
+                 [](const auto&) -> std::uint8_t { return 253; }},
+      layers_[index]);
 }
 
 std::uint16_t Packet::transport_checksum(std::size_t index, std::uint8_t protocol, const Bytes& segment) const {
@@ -200,8 +196,13 @@ Bytes Packet::encode(std::size_t index, const Bytes& tail) const {
           [&](const Mpls&) { return joined(Writer{}.u32(0x00010140).take(), tail); },
           [&](const Pppoe&) {
             const bool v6 = type({}) == 0x86dd;
-            return joined(Writer{}.u16(0x1100).u16(1).u16(static_cast<unsigned>(tail.size()) + 2)
-                              .u16(v6 ? 0x0057 : 0x0021).take(), tail);
+            return joined(Writer{}
+                              .u16(0x1100)
+                              .u16(1)
+                              .u16(static_cast<unsigned>(tail.size()) + 2)
+                              .u16(v6 ? 0x0057 : 0x0021)
+                              .take(),
+                          tail);
           },
           [&](const Arp&) { return joined(Writer{}.u16(1).u16(0x0800).u16(0x0604).u16(1).zeros(20).take(), tail); },
           [&](const Gre& g) {
@@ -250,7 +251,9 @@ Payload data(std::size_t size) {
   return out;
 }
 
-Payload quote(const Packet& packet, std::size_t size) { return Payload{truncated(packet.bytes(), size)}; }
+Payload quote(const Packet& packet, std::size_t size) {
+  return Payload{truncated(packet.bytes(), size)};
+}
 
 Bytes padded(Bytes frame, std::size_t size) {
   frame.resize(std::max(frame.size(), size));

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <variant>
@@ -35,11 +36,14 @@ inline constexpr const char* machine6 = "2001:db8:a::10";
 inline constexpr std::uint16_t client_port = 40000;
 
 // TCP flags, and the protocol numbers the tests name.
-enum : std::uint8_t { fin = 1, syn = 2, rst = 4, psh = 8, ack = 16, urg = 32, ece = 64, cwr = 128 };
-enum : std::uint8_t {
-  hop_by_hop = 0, icmp = 1, ipip = 4, tcp = 6, udp = 17, ipv6_in_ip = 41, routing = 43, fragment_header = 44,
-  gre = 47, esp = 50, auth_header = 51, icmp6 = 58, no_next = 59, destination_options = 60, sctp = 132, mobility = 135
-};
+inline constexpr std::uint8_t fin = 1, syn = 2, rst = 4, psh = 8, ack = 16, urg = 32, ece = 64, cwr = 128;
+inline constexpr std::uint8_t hop_by_hop = 0, icmp = 1, ipip = 4, tcp = 6, udp = 17, ipv6_in_ip = 41, routing = 43,
+                              fragment_header = 44, gre = 47, esp = 50, auth_header = 51, icmp6 = 58, no_next = 59,
+                              destination_options = 60, sctp = 132, mobility = 135;
+
+// Numbers for a range-for of the width that a header has.
+using Octets = std::initializer_list<std::uint8_t>;
+using Ports = std::initializer_list<std::uint16_t>;
 
 struct Ethernet {
   Mac destination{0x02, 0, 0, 0, 0, 0x02};
@@ -70,7 +74,7 @@ struct Ipv4 {
   std::uint16_t id = 1;
   bool more = false;
   std::uint16_t offset = 0;  // of this fragment, in bytes (a multiple of 8)
-  Bytes options{};             // padded to four bytes with zeros
+  Bytes options{};           // padded to four bytes with zeros
   std::uint8_t ttl = 64;
   std::uint8_t version = 4;
   std::optional<std::uint8_t> ihl{};  // in words
@@ -89,7 +93,7 @@ struct Ipv6 {
 // authentication header counts in 4 bytes - 2.
 struct Extension {
   std::uint8_t type = destination_options;
-  std::size_t size = 8;  // whole header, a multiple of 8
+  std::size_t size = 8;                  // whole header, a multiple of 8
   std::optional<std::uint8_t> length{};  // its length field
   std::optional<std::uint8_t> next{};
 };
@@ -137,8 +141,7 @@ class Packet {
  public:
   Packet() = default;
   template <class Header>
-    requires std::is_constructible_v<Layer, Header>
-  Packet(Header header) : layers_{Layer{std::move(header)}} {}
+  requires std::is_constructible_v<Layer, Header> Packet(Header header) : layers_{Layer{std::move(header)}} {}
 
   void append(const Packet& inner) { layers_.insert(layers_.end(), inner.layers_.begin(), inner.layers_.end()); }
   // The bytes on the wire, without frame check sequence and without padding.
@@ -160,7 +163,9 @@ inline Packet operator/(Packet outer, const Header auto& inner) {
   outer.append(Packet{inner});
   return outer;
 }
-inline Packet operator/(const Header auto& outer, const Header auto& inner) { return Packet{outer} / Packet{inner}; }
+inline Packet operator/(const Header auto& outer, const Header auto& inner) {
+  return Packet{outer} / Packet{inner};
+}
 
 // n bytes of a pattern that is no valid header of anything.
 Payload data(std::size_t size);
