@@ -4,20 +4,26 @@
 
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/resource_id.hpp"
 #include "controlplane/core/subset.hpp"
 #include "controlplane/core/text.hpp"
 
 namespace postern::core {
 namespace {
 
-// The machine of the policy that this text means: its id, or its name.
+// The machine of the policy that this text means: by its id, or by a name that only one of them has.
 const PolicyMachine* meant(const Policy& policy, const std::string& text) {
   const auto wanted = folded(text);
+  const PolicyMachine* found = nullptr;
+  bool several = false;
   for (const auto& machine : policy.machines) {
     const auto id = folded(machine.machine_id);
-    if (id == wanted || id.substr(id.rfind('/') + 1) == wanted) return &machine;
+    if (id == wanted) return &machine;
+    if (last_segment(id) != wanted) continue;
+    several = found != nullptr;
+    found = &machine;
   }
-  return nullptr;
+  return several ? nullptr : found;
 }
 
 bool names_all(const Policy& policy, const AskedAccess& asked) {
@@ -56,8 +62,11 @@ Result<const Policy*> Gatekeeper::Parts::policy_for(const Caller& caller, const 
     names.push_back("'" + policy.id.path() + "'");
   }
   if (fitting.empty()) {
-    return Error{
-        ErrorCode::policy_not_found, "No policy that you may use has rules for " + what_was_asked(asked) + ".", "", {}};
+    return Error{ErrorCode::policy_not_found,
+                 "No policy that you may use has rules for " + what_was_asked(asked) +
+                     " (a name that several machines of a policy have is not enough: use the id).",
+                 "",
+                 {}};
   }
   if (fitting.size() > 1) {
     return Error{

@@ -1,14 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a decided change to the store and the maps, in that order.
+#include <algorithm>
+
 #include "controlplane/core/gatekeeper.hpp"
 
 namespace postern::core {
+namespace {
+
+// What only ends something needs no room, and must not be refused for want of it.
+bool needs_room(const ChangeSet& change) {
+  return !change.put_machines.empty() || !change.put_policies.empty() ||
+         std::any_of(change.put_grants.begin(), change.put_grants.end(),
+                     [](const Grant& grant) { return grant.state == GrantState::live; });
+}
+
+}  // namespace
 
 Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
   const auto undo = ledger.apply(change);
-  if (auto room = projector.fits(ledger); !room) {
-    ledger.revert(undo);
-    return room;
+  if (needs_room(change)) {
+    if (auto room = projector.fits(ledger); !room) {
+      ledger.revert(undo);
+      return room;
+    }
   }
   auto changes = postponed;
   changes.push_back(change);
@@ -27,6 +41,16 @@ Result<void> Gatekeeper::Parts::put_in_force() {
   auto done = projector.apply(ledger);
   if (!done) retry_soon();
   return done;
+}
+
+std::optional<Error> Gatekeeper::Parts::not_in_force() {
+  auto done = put_in_force();
+  if (done) return std::nullopt;
+  return Error{
+      ErrorCode::gate_failed,
+      "The change is recorded, but not yet in force; this is tried again every second. " + done.error().message,
+      "",
+      {}};
 }
 
 void Gatekeeper::Parts::insist(ChangeSet change) {

@@ -44,6 +44,7 @@ struct Gatekeeper::Parts {
   Result<void> commit(const ChangeSet& change);
   // Brings the maps in step; on failure sweep() will try again.
   Result<void> put_in_force();
+  std::optional<Error> not_in_force();  // the same for a change that stands whatever the maps say: closing, guarding
   // The change must stand, whatever the store says now: it is written as soon as the store takes it.
   void insist(ChangeSet change);
   bool write_postponed();

@@ -76,7 +76,7 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial)
       p.record(decision, Outcome::allowed,
                runs ? "Revoked; it would have run until " + format_time(grant->end) + "." : "It had already ended."));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
-  if (auto closed = p.put_in_force(); !closed) return closed.error();
+  if (auto error = p.not_in_force()) return *error;
   return p.view_of(*p.ledger.grant(serial));
 }
 
@@ -114,7 +114,7 @@ Result<std::vector<GrantView>> Gatekeeper::revoke_ports(const Caller& caller, co
   change.audit.push_back(
       p.record(decision, Outcome::allowed, std::to_string(decision.grants.size()) + " running grant(s) revoked."));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
-  if (auto closed = p.put_in_force(); !closed) return closed.error();
+  if (auto error = p.not_in_force()) return *error;
   std::vector<GrantView> views;
   for (const auto serial : decision.grants) views.push_back(p.view_of(*p.ledger.grant(serial)));
   return views;

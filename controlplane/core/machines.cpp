@@ -137,7 +137,7 @@ Result<MachineView> Gatekeeper::put_machine(const Caller& caller, const MachineD
     if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
     return p.refuse(decision, recorded.error());
   }
-  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  if (auto error = p.not_in_force()) return *error;
   return p.view_of(*p.ledger.machine(machine->id));
 }
 
@@ -170,7 +170,7 @@ Result<bool> Gatekeeper::erase_machine(const Caller& caller, std::string_view na
   change.audit.push_back(
       p.record(decision, Outcome::allowed, machine ? "Erased." : no_such_machine(name_or_id).message));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
-  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  if (auto error = p.not_in_force()) return *error;
   return machine.has_value();
 }
 

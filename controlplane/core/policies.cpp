@@ -104,7 +104,7 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
     if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
     return p.refuse(decision, recorded.error());
   }
-  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  if (auto error = p.not_in_force()) return *error;
   return p.view_of(*p.ledger.policy(id));
 }
 
@@ -127,7 +127,7 @@ Result<bool> Gatekeeper::erase_policy(const Caller& caller, const PolicyId& id) 
   }
   change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
-  if (auto in_force = p.put_in_force(); !in_force) return in_force.error();
+  if (auto error = p.not_in_force()) return *error;
   return change.erase_policies.size() == 1;
 }
 

@@ -14,8 +14,8 @@ RequestView Gatekeeper::Parts::view_of(const Request& request) const {
     const auto* machine = ledger.machine(grant.machine_id);
     if (!machine) continue;
     for (const auto& forward : machine->forwards) {
-      const bool leads_there = forward.machine_port == grant.port &&
-                               (grant.protocol == Protocol::any || grant.protocol == forward.protocol);
+      const bool leads_there =
+          forward.machine_port == grant.port && (grant.protocol == Protocol::any || grant.protocol == forward.protocol);
       if (leads_there) view.mapped_ports.emplace(serial, forward.port);
     }
   }

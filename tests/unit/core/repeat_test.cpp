@@ -91,6 +91,15 @@ TEST_CASE("the gate finds the policy for a machine's name") {
     CHECK(answer.error().code == ErrorCode::policy_not_found);
     CHECK(answer.error().message.find("'vm9' port 22") != std::string::npos);
   }
+  SECTION("a name that two machines of the policy have") {
+    auto policy = policy_draft({{"vm1", {{}}}, {"vm2", {{}}}});
+    policy.machines[1].id =
+        "/subscriptions/" + subscription + "/resourceGroups/other/providers/Microsoft.Compute/virtualMachines/vm1";
+    REQUIRE(world.gate->put_policy(admin(), policy_id(), policy));
+    CHECK(world.gate->request(alice(), draft).error().message.find("use the id") != std::string::npos);
+    draft.machines[0].id = machine_id("vm1");
+    CHECK(world.gate->request(alice(), draft));
+  }
   SECTION("several") {
     REQUIRE(world.gate->put_policy(admin(), policy_id("second"), policy_draft({{"vm1", {{}}}})));
     const auto answer = world.gate->request(alice(), draft);
