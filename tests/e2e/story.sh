@@ -29,7 +29,7 @@ refuse() {
 		failed "$sentence"
 	fi
 	echo "ok: $sentence"
-	sed 's/^/    | /' <<<"$SAID"
+	[ -z "$SAID" ] || sed 's/^/    | /' <<<"$SAID"
 }
 
 # says PATTERN: the last expect or refuse said it.

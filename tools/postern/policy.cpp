@@ -26,7 +26,8 @@ json read_document(const std::string& file) {
   try {
     return json::parse(text, nullptr, true, true);
   } catch (const json::parse_error& error) {
-    throw Failure(Exit::usage, (file == "-" ? "standard input" : file) + " is no JSON: " + error.what());
+    const std::string why = error.what();  // begins with the library's own name for it, in brackets
+    throw Failure(Exit::usage, (file == "-" ? "standard input" : file) + " is no JSON: " + why.substr(why.find("] ") + 2));
   }
 }
 

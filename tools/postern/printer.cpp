@@ -106,10 +106,13 @@ void print_failure(const Failure& failure, bool json) {
   std::cerr << "postern: " << printable(failure.message);
   if (!failure.code.empty()) std::cerr << " (" << printable(failure.code) << ')';
   std::cerr << '\n';
+  // The only fault is often the sentence itself: then its place is all that is new.
+  const bool said = failure.faults.size() == 1 && failure.message.find(failure.faults[0].message) != std::string::npos;
   for (const PlacedFault& fault : failure.faults) {
-    std::cerr << "  ";
-    if (!fault.target.empty()) std::cerr << printable(fault.target) << ": ";
-    std::cerr << printable(fault.message) << '\n';
+    if (said && fault.target.empty()) continue;
+    std::cerr << (said ? "  at " : "  ") << printable(fault.target);
+    if (!said) std::cerr << (fault.target.empty() ? "" : ": ") << printable(fault.message);
+    std::cerr << '\n';
   }
   if (!failure.hint.empty()) std::cerr << "  → " << printable(failure.hint) << '\n';
 }

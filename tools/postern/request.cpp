@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // postern request: the one thing an engineer types. Fills in where he comes from when the daemon cannot see it, and
 // says what to do next.
+#include <algorithm>
 #include <cstdlib>
 
 #include "tools/postern/verbs.hpp"
@@ -112,8 +113,10 @@ void RequestVerb::run(const Desk& desk) const {
     if (desk.out.json()) return desk.out.document(answer.body);
     print_request(desk, answer.body);
   } catch (Failure& failure) {
-    if (sources.empty() && failure.exit == Exit::refused && desk.gate.daemon_sees_no_address())
-      failure.hint = "the gate cannot see where you come from over this connection: name it with --from ADDRESS";
+    const bool lacks_source = std::any_of(failure.faults.begin(), failure.faults.end(), [](const PlacedFault& fault) {
+      return fault.target.find("sources") != std::string::npos;
+    });
+    if (sources.empty() && lacks_source) failure.hint = "name the address or block you will come from with --from";
     throw;
   }
 }
