@@ -70,6 +70,8 @@ Result<void> read_listen(const Json& value, Config& config) {
   if (text.empty()) return {};
   const auto endpoint = http::parse_endpoint(text);
   if (!endpoint) return endpoint.error();
+  if (!http::is_loopback(endpoint->first))
+    return fault("'" + text + "' is not a loopback address; anything else needs TLS, which a front on this host can bring.");
   if (endpoint->second != 0) config.listen = *endpoint;
   return {};
 }

@@ -53,11 +53,6 @@ core::Result<void> clear_stale(const std::string& path, const sockaddr_un& addre
   return {};
 }
 
-bool is_loopback(const core::Address& address) {
-  if (address.family == core::Family::ipv4) return address.bytes[0] == 127;
-  return core::to_string(address) == "::1";
-}
-
 }  // namespace
 
 Listener::Listener(int fd, std::string path, std::uint16_t port, core::Family family)
@@ -131,6 +126,11 @@ core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t po
   socklen_t length = sizeof name;
   if (getsockname(socket_fd.fd, reinterpret_cast<sockaddr*>(&name), &length) != 0) return fault("Cannot listen on", shown, errno);
   return Listener(std::exchange(socket_fd.fd, -1), "", ntohs(name.sin6_port), address.family);
+}
+
+bool is_loopback(const core::Address& address) {
+  constexpr core::Address ipv6{core::Family::ipv6, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+  return address == ipv6 || (address.family == core::Family::ipv4 && address.bytes[0] == 127);
 }
 
 core::Result<std::pair<core::Address, std::uint16_t>> parse_endpoint(std::string_view text) {

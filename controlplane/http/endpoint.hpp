@@ -43,6 +43,8 @@ core::Result<Listener> listen_unix(const std::string& path, std::optional<std::u
 // Refuses an address that is not loopback.
 core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t port);
 
+bool is_loopback(const core::Address& address);  // 127.0.0.0/8, ::1
+
 // "127.0.0.1:7822", "[::1]:7822".
 core::Result<std::pair<core::Address, std::uint16_t>> parse_endpoint(std::string_view text);
 

@@ -4,17 +4,16 @@
 #include <charconv>
 
 #include "controlplane/core/model.hpp"
+#include "controlplane/http/endpoint.hpp"
 
 namespace postern::http {
 namespace {
 
-bool is_loopback(std::string_view host) {
+bool names_loopback(std::string_view host) {
   if (core::folded(host) == "localhost") return true;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   const auto address = core::parse_address(host);
-  if (!address) return false;
-  if (address->family == core::Family::ipv4) return address->bytes[0] == 127;
-  return core::to_string(*address) == "::1";
+  return address && is_loopback(*address);
 }
 
 bool is_ours(std::string_view authority, std::uint16_t server_port) {
@@ -28,7 +27,7 @@ bool is_ours(std::string_view authority, std::uint16_t server_port) {
     if (error != std::errc{} || end != digits.data() + digits.size()) return false;
   }
   const bool bare_ipv6 = !host.starts_with('[') && host.find(':') != std::string_view::npos;
-  return port == server_port && !bare_ipv6 && is_loopback(host);
+  return port == server_port && !bare_ipv6 && names_loopback(host);
 }
 
 std::string_view authority_of(std::string_view url) {

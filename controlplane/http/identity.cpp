@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "controlplane/http/endpoint.hpp"
+
 namespace postern::http {
 namespace {
 
@@ -55,12 +57,6 @@ std::optional<core::Address> forwarded_address(std::string_view text) {
   auto address = core::parse_address(text);
   if (!address) return std::nullopt;
   return *address;
-}
-
-bool is_loopback(const core::Address& address) {
-  if (address.family == core::Family::ipv4) return address.bytes[0] == 127;
-  constexpr core::Address loopback{core::Family::ipv6, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-  return address == loopback;
 }
 
 bool is_trusted(const core::Address& address, const IdentityRules& rules) {

@@ -101,6 +101,8 @@ TEST_CASE("faults, each with its place") {
       {"instance empty", R"({"instance": ""})", {"instance"}},
       {"relative path", R"({"state": "postern.db"})", {"state"}},
       {"listen without port", R"({"listen": "127.0.0.1"})", {"listen"}},
+      {"listen to the world", R"({"listen": "0.0.0.0:7822"})", {"listen"}},
+      {"listen to the world, switched off", R"({"listen": "0.0.0.0:0"})", {"listen"}},
       {"listen with a name", R"({"listen": "localhost:7822"})", {"listen"}},
       {"listen with a port too large", R"({"listen": "127.0.0.1:65536"})", {"listen"}},
       {"no such group", R"({"socket_group": "no-such-group-here"})", {"socket_group"}},
