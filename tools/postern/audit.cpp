@@ -44,9 +44,12 @@ void AuditVerbs::list(const Desk& desk) const {
   std::vector<Row> rows;
   for (const json& record : body.value("records", json::array())) {
     const std::string code = text_of(record, "code");
+    std::string machines;
+    for (const json& id : record.value("machines", json::array()))
+      machines += (machines.empty() ? "" : ", ") + last_segment(id.get<std::string>());
     rows.push_back({text_of(record, "sequence"), local_time(text_of(record, "timeUtc")), text_of(record, "operation"),
                     text_of(record, "outcome") + (code.empty() ? "" : " " + code), text_of(record, "principal"),
-                    last_segment(text_of(record, "machine")), text_of(record, "grants"), text_of(record, "detail")});
+                    machines, text_of(record, "grants"), text_of(record, "detail")});
   }
   desk.out.table({"NO", "TIME", "OPERATION", "OUTCOME", "WHO", "MACHINE", "GRANTS", "DETAIL"}, rows, "No records.");
 }

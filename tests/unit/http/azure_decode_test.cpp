@@ -104,7 +104,7 @@ TEST_CASE("names in any case, numbers as text, unknown members: all read") {
   CHECK_FALSE(rdp.source);
 }
 
-TEST_CASE("sources as clients send them") {
+TEST_CASE("sources as Azure's clients send them") {
   struct Row {
     const char* name;
     const char* members;
