@@ -209,6 +209,7 @@ daemon_config() { # further members, as JSON text beginning with a comma
 # As its own user without any capability, in the gateway.
 daemon_start() {
 	[ -e "$LAB_DIR/posternd.json" ] || daemon_config
+	: >"$LAB_DIR/daemon/log" # here, not by the child below: the last daemon's "ready" must not be read as this one's
 	nsenter --net="/run/netns/$NS_GATEWAY" setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
 		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 8>&- 9>&- &
 	DAEMON_PID=$!
