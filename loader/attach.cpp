@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // attach: probe, prepare, load, configure, attach; every step adds what undoes it. See gate.hpp.
+#include <algorithm>
 #include <cerrno>
 
 #include "loader/attach_interface.hpp"
@@ -61,6 +62,8 @@ LoaderResult<void> Attach::check() {
   for (const std::string& name : options_.interfaces) {
     auto interface = find_interface(name);
     if (!interface) return interface.error();
+    const auto same = [&](const Interface& other) { return other.index == interface->index; };
+    if (std::any_of(interfaces_.begin(), interfaces_.end(), same)) continue;  // named twice
     interfaces_.push_back(std::move(*interface));
   }
   for (const std::string& text : options_.failsafe) {
@@ -105,6 +108,7 @@ LoaderResult<void> Attach::load() {
   // Before anything is loaded: an interface that cannot be had is refused without a map made.
   std::vector<InterfacePlan> plans;
   for (const Interface& interface : interfaces_) {
+    if (auto followed = follow_rename(instance_, interface, options_.group); !followed) return followed;
     auto plan = plan_interface(instance_, interface, options_.mode, dispatcher_);
     if (!plan) return plan.error();
     plans.push_back(std::move(*plan));

@@ -138,6 +138,22 @@ LoaderResult<void> put_dispatched(const InterfacePlan& plan, AttachRecord& recor
 
 }  // namespace
 
+// Brings record and pin of an interface that was renamed under its new name.
+LoaderResult<void> follow_rename(const Instance& instance, const Interface& interface, gid_t group) {
+  if (read_attach_record(instance, interface.name)) return {};
+  for (AttachRecord record : read_attach_records(instance)) {
+    if (record.index != interface.index || record.network_namespace != network_namespace()) continue;
+    const std::string former = record.interface;
+    const auto from = instance.ingress_link(former), to = instance.ingress_link(interface.name);
+    if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
+      return system_error("rename the pin " + from.string() + " as its interface was", errno);
+    record.interface = interface.name;
+    if (auto noted = write_record(instance, record, group); !noted) return noted;
+    remove_attach_record(instance, former);
+  }
+  return {};
+}
+
 LoaderResult<InterfacePlan> plan_interface(const Instance& instance, const Interface& interface, ModeChoice mode,
                                            bool dispatcher) {
   InterfacePlan plan;

@@ -27,6 +27,8 @@ struct InterfacePlan {
   bool replaces() const { return ingress.has_value(); }
 };
 
+// To be called before planning: an interface that was renamed is known by its index.
+LoaderResult<void> follow_rename(const Instance& instance, const Interface& interface, gid_t group);
 // Refuses what another has taken, each with a sentence that says what to do.
 LoaderResult<InterfacePlan> plan_interface(const Instance& instance, const Interface& interface, ModeChoice mode,
                                            bool dispatcher);

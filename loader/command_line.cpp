@@ -7,6 +7,7 @@
 #include <iostream>
 #include <memory>
 
+#include "loader/attach_record.hpp"
 #include "loader/gate.hpp"
 #include "loader/probe.hpp"
 #include "loader/settings.hpp"
@@ -51,6 +52,9 @@ int run_attach(AttachWords& words) {
   AttachOptions& options = words.options;
   options.dispatcher = !words.no_dispatcher;
   if (!words.confirm_within.empty()) options.confirm_within = parse_time(words.confirm_within);
+  // A replacement leaves the maps to the group that has them: else it would shut out the daemon.
+  const auto standing = read_instance_record(options.instance);
+  if (words.group.empty() && standing && standing->group != 0) words.group = std::to_string(standing->group);
   const auto group = find_group(words.group.empty() ? "postern" : words.group);
   if (!group && !words.group.empty()) return fail(group.error());
   options.group = group ? *group : 0;
@@ -65,7 +69,7 @@ int run_attach(AttachWords& words) {
               << it.interface << (replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode)
               << ", by " << to_string(it.way) << "\n";
   if (options.confirm_within)
-    std::cout << "undoes itself in " << words.confirm_within << " unless `postern-loader confirm` is run\n";
+    std::cout << "undoes itself in " << std::chrono::duration<double>(*options.confirm_within).count() << " s unless `postern-loader confirm` is run\n";
   if (report->ssh_client) std::cout << "until then your SSH client " << *report->ssh_client << " is never gated\n";
   return exit_done;
 }
@@ -82,7 +86,7 @@ void add_attach(CLI::App& app, int& code) {
       ->required()
       ->take_all();
   add_instance(*command, options.instance);
-  command->add_option("--group", words->group, "Group (name or number) that may use the maps: the daemon's [postern]");
+  command->add_option("--group", words->group, "Group (name or number) that may use the maps: the daemon's [as it was, else postern]");
   command->add_option("--mode", options.mode, "native (in the driver), generic (slow, everywhere) or auto [native]")
       ->transform(CLI::CheckedTransformer(modes).description("{native,generic,auto}"));
   command->add_option(

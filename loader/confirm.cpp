@@ -142,7 +142,8 @@ LoaderResult<bool> expire(const Instance& instance, std::uint64_t unconfirmed_bo
     sleep_until_boot(std::min(unconfirmed_boot_ns, boot_time_ns() + look_every_ns));
   }
   const SignalsHeld held;
-  const auto lock = InstanceLock::take(instance);
+  auto lock = InstanceLock::take(instance);
+  while (!lock && lock.error().errno_value == EBUSY) lock = InstanceLock::take(instance);
   if (!lock && lock.error().errno_value == ENOENT) return false;
   if (!lock) return lock.error();
   if (deadline_now(instance) != unconfirmed_boot_ns) return false;

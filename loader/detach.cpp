@@ -25,7 +25,7 @@ std::uint32_t config_map_id(const Instance& instance) {
 }
 
 LoaderResult<void> take_off(const Instance& instance, const Interface& interface, const AttachRecord& record) {
-  LoaderResult<void> result = detach_link(instance.ingress_link(interface.name));
+  LoaderResult<void> result = detach_link(instance.ingress_link(record.interface));
   if (record.way == Way::dispatcher && record.ingress_program != 0)
     if (auto done = detach_dispatched(interface, record.ingress_program); !done && result) result = done;
   const auto egress = egress_program(interface);
@@ -44,8 +44,8 @@ LoaderResult<void> detach_one(const Instance& instance, const AttachRecord& reco
                            "\" was attached in another network namespace, which still "
                            "lives: run detach there (`nsenter --net=/run/netns/NAME postern-loader detach`)",
                        EXDEV};
-  const Interface interface { record.interface, here ? interface_index(record.interface) : 0 };
-  auto done = interface.index == 0 ? detach_link(instance.ingress_link(record.interface))
+  const Interface interface { here ? interface_name(record.index) : "", record.index };
+  auto done = interface.name.empty() ? detach_link(instance.ingress_link(record.interface))
                                    : take_off(instance, interface, record);
   if (done) remove_attach_record(instance, record.interface);
   return done;

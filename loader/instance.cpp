@@ -14,12 +14,17 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
+#include <thread>
 
 #include "loader/map_set.hpp"
+#include "loader/undo.hpp"
 
 namespace postern::loader {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr std::chrono::milliseconds longest_wait{30'000}, wait_step{50};  // for another loader
 
 // bpffs refuses names with a dot; interface names may have one (eth0.100).
 std::string pin_name(const std::string& interface) {
@@ -28,12 +33,37 @@ std::string pin_name(const std::string& interface) {
   return name;
 }
 
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+}
+
+// Never through a symbolic link: the group may write in the instance's folder, and what it puts there in our place
+// must not make root give away, or mount over, some other folder. Once it is root's, the sticky bit keeps it there.
 LoaderResult<bool> make_folder(const fs::path& path, mode_t mode, gid_t group) {
   const bool made = ::mkdir(path.c_str(), 0700) == 0;
   if (!made && errno != EEXIST) return system_error("make the folder " + path.string(), errno);
-  if (::chown(path.c_str(), 0, group) != 0) return system_error("give " + path.string() + " to the group", errno);
-  if (::chmod(path.c_str(), mode) != 0) return system_error("set the mode of " + path.string(), errno);
+  const Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder.valid() && (errno == ENOTDIR || errno == ELOOP))
+    return LoaderError{path.string() + " is no folder, and the gate needs one there: remove it, then try again", ENOTDIR};
+  if (!folder.valid()) return system_error("open the folder " + path.string(), errno);
+  if (::fchown(folder.get(), 0, group) != 0) return system_error("give " + path.string() + " to the group", errno);
+  if (::fchmod(folder.get(), mode) != 0) return system_error("set the mode of " + path.string(), errno);
+  struct stat ours {
+  }, there{};
+  if (::fstat(folder.get(), &ours) != 0 || ::lstat(path.c_str(), &there) != 0 || !same_file(ours, there))
+    return LoaderError{path.string() + " was exchanged by somebody meanwhile: try again", EBUSY};
   return made;
+}
+
+// Whoever can write there could put a gate of their own in the place of ours.
+LoaderResult<void> check_run_dir(const fs::path& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return system_error("look at the folder " + path.string(), errno);
+  if (!S_ISDIR(found.st_mode)) return LoaderError{path.string() + " is no folder: name another with --run-dir", ENOTDIR};
+  if (found.st_uid == 0 && (found.st_mode & 022) == 0) return {};
+  return LoaderError{"others than root may write in " + path.string() + ", so the gate would not be safe there: `chown root " +
+                         path.string() + " && chmod go-w " + path.string() + "`, or name another with --run-dir",
+                     EPERM};
 }
 
 LoaderResult<void> mount_bpffs(const Instance& instance, gid_t group, Made& made) {
@@ -97,12 +127,19 @@ LoaderResult<InstanceLock> InstanceLock::take(const Instance& instance) {
     InstanceLock lock;
     lock.folder_ = Fd(::open(instance.folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
     if (!lock.folder_.valid()) return system_error("open " + instance.folder().string(), errno);
-    while (::flock(lock.folder_.get(), LOCK_EX) != 0)
-      if (errno != EINTR) return system_error("lock " + instance.folder().string(), errno);
+    for (auto left = longest_wait; ::flock(lock.folder_.get(), LOCK_EX | LOCK_NB) != 0; left -= wait_step) {
+      if (errno != EWOULDBLOCK) return system_error("lock " + instance.folder().string(), errno);
+      if (SignalsHeld::waiting()) return LoaderError{"interrupted: nothing was changed", EINTR};
+      if (left <= left.zero())
+        return LoaderError{"another postern-loader has been at work on the gate \"" + instance.name + "\" for " +
+                               std::to_string(longest_wait / std::chrono::seconds(1)) + " s: nothing was changed; `fuser " +
+                               instance.folder().string() + "` shows it, end it and try again",
+                           EBUSY};
+      std::this_thread::sleep_for(wait_step);
+    }
     struct stat held {
     }, now{};
-    if (::fstat(lock.folder_.get(), &held) == 0 && ::stat(instance.folder().c_str(), &now) == 0 &&
-        held.st_ino == now.st_ino && held.st_dev == now.st_dev)
+    if (::fstat(lock.folder_.get(), &held) == 0 && ::stat(instance.folder().c_str(), &now) == 0 && same_file(held, now))
       return lock;
   }
   return LoaderError{"lock " + instance.folder().string() + ": it is removed and made again all the time", EBUSY};
@@ -115,6 +152,7 @@ LoaderResult<InstanceLock> prepare_instance(const Instance& instance, gid_t grou
     if (fault) return system_error("make the folder " + instance.run_dir.string(), fault.value());
     made.run_dir = true;
   }
+  if (auto safe = check_run_dir(instance.run_dir); !safe) return safe.error();
   auto folder = make_folder(instance.folder(), 01771, group);
   if (!folder) return folder.error();
   made.folder = *folder;
@@ -143,8 +181,10 @@ LoaderResult<void> give_pins_to_group(const Instance& instance, gid_t group) {
 }
 
 bool bpffs_is_mounted(const Instance& instance) {
+  // Not through a symbolic link, which may lead to the bpffs of another gate.
+  const Fd folder(::open(instance.bpffs().c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct statfs found {};
-  return ::statfs(instance.bpffs().c_str(), &found) == 0 && static_cast<std::uint64_t>(found.f_type) == BPF_FS_MAGIC;
+  return folder.valid() && ::fstatfs(folder.get(), &found) == 0 && static_cast<std::uint64_t>(found.f_type) == BPF_FS_MAGIC;
 }
 
 std::vector<std::uint32_t> abis_present(const Instance& instance) {

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -39,6 +40,11 @@ std::uint64_t inode_of(const std::filesystem::path& path) {
 
 int interface_index(const std::string& name) {
   return static_cast<int>(::if_nametoindex(name.c_str()));
+}
+
+std::string interface_name(int index) {
+  std::array<char, IFNAMSIZ> name{};
+  return ::if_indextoname(static_cast<unsigned>(index), name.data()) ? name.data() : "";
 }
 
 LoaderResult<Interface> find_interface(const std::string& name) {

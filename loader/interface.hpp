@@ -19,6 +19,8 @@ struct Interface {
 LoaderResult<Interface> find_interface(const std::string& name);
 // 0 if there is no such interface (any more).
 int interface_index(const std::string& name);
+// What it is called now; empty if there is none of that index (any more). Interfaces can be renamed, indices stay.
+std::string interface_name(int index);
 
 // The network namespace of this process, as the inode of its file; 0 if /proc does not tell.
 std::uint64_t network_namespace();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // postern-loader: puts the gate's programs in place, replaces and removes them, tells how they stand, and exits. The
 // only program of postern that needs root.
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -9,6 +11,7 @@
 
 int main(int argc, char** argv) try {
   using namespace postern::loader;
+  ::umask(022);  // the daemon must get through our folders, and nobody else write there
   keep_library_logs();
   CLI::App app("Attach, replace, inspect and detach the packet gate on network interfaces.", "postern-loader");
   app.set_version_flag("--version", POSTERN_VERSION);

@@ -22,14 +22,19 @@ InterfaceStatus read_interface(const Instance& instance, const AttachRecord& rec
     status.elsewhere = network_namespace_lives(record.network_namespace);
     return status;
   }
-  const Interface interface { record.interface, interface_index(record.interface) };
-  status.present = interface.index != 0 && interface.index == record.index;
+  const Interface interface { interface_name(record.index), record.index };
+  status.present = !interface.name.empty();
+  status.name_now = interface.name;
+  status.made_anew = !status.present && interface_index(record.interface) != 0;
   if (!status.present) return status;
   if (record.way == Way::dispatcher) {
     status.ingress = is_dispatched(interface, record.ingress_program);
   } else {
+    // The links are root's; the group is told by what stands at the hook.
     const auto link = read_link(instance.ingress_link(record.interface));
-    status.ingress = link && link->interface_index == interface.index;
+    const auto hook = xdp_hook(interface);
+    status.ingress = ::geteuid() == 0 ? link && link->interface_index == interface.index
+                                      : hook && hook->program != 0 && hook->program == record.ingress_program;
   }
   const auto egress = egress_program(interface);
   status.egress = egress && is_ours(instance, *egress, record.egress_program);

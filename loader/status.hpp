@@ -17,6 +17,8 @@ struct InterfaceStatus {
   AttachRecord record;
   bool elsewhere = false;                // attached in another network namespace: the next three are not known
   bool present = false;                  // the interface exists
+  bool made_anew = false;                // it does not, but another of its name
+  std::string name_now;                  // it may have been renamed
   bool ingress = false, egress = false;  // our program stands there
 };
 

@@ -12,8 +12,10 @@ using nlohmann::json;
 
 std::string state_of(const InterfaceStatus& status) {
   if (status.elsewhere) return "in another network namespace";
+  if (status.made_anew) return "NOT ATTACHED any more, the interface was made anew: attach again";
   if (!status.present) return "the interface is gone";
-  if (status.ingress && status.egress) return "attached";
+  if (status.ingress && status.egress)
+    return status.name_now == status.record.interface ? "attached" : "attached, now called " + status.name_now;
   if (!status.ingress && !status.egress) return "NOT ATTACHED any more: attach again";
   return status.ingress ? "egress program MISSING: attach again"
                         : "ingress program MISSING, nothing is judged: attach again";

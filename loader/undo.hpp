@@ -36,7 +36,7 @@ class SignalsHeld {
   SignalsHeld& operator=(const SignalsHeld&) = delete;
   ~SignalsHeld() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
-  bool waiting() const {
+  static bool waiting() {
     sigset_t pending;
     ::sigpending(&pending);
     return ::sigismember(&pending, SIGINT) == 1 || ::sigismember(&pending, SIGTERM) == 1 ||
