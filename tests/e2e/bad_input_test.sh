@@ -38,7 +38,7 @@ rm "$LAB_DIR/posternd.json"
 refuse "no configuration" daemon
 says posternd.json
 daemon_config
-nsenter --net="/run/netns/$NS_GATEWAY" python3 -m http.server --bind 127.0.0.1 7822 >/dev/null 2>&1 &
+nsenter --net="/run/netns/$NS_GATEWAY" python3 -m http.server --bind 127.0.0.1 7822 >/dev/null 2>&1 7>&- &
 holder=$!
 wait_for 5 in_gateway sh -c 'ss -Hltn "sport = :7822" | grep -q .'
 refuse "the port is in use" daemon

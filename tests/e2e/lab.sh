@@ -4,7 +4,7 @@
 #     client (198.51.100.10, 2001:db8:1::10) ── gateway, forwards ── machine (192.0.2.10, 2001:db8:2::10, real sshd)
 #
 # with loader and daemon in the gateway. Everything is named after the lab, so that labs live side by side and an
-# interrupted one is cleared away by the next of its name. Needs root. Nothing leaves the namespaces, and only
+# interrupted one is cleared away by the next of its name, and two of one name wait for each other. Needs root. Nothing leaves the namespaces, and only
 # processes inside of them are ever ended.
 
 LAB_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -28,6 +28,10 @@ lab_begin() {
 	LAB_DIR=/tmp/postern-lab-$LAB
 	LAB_RUN=$LAB_DIR/run LAB_SOCKET=$LAB_RUN/lab/api.sock LAB_STATE=$LAB_DIR/state/postern.db
 	[ "$(id -u)" = 0 ] || lab_fail "needs root (network namespaces, BPF)"
+	# Held on fd 7 until this shell ends; what runs in the background must not inherit it. The time limit is for
+	# leftovers that do.
+	mkdir -p /run/lock && exec 7>"/run/lock/postern-lab-$LAB"
+	flock -n 7 || { echo "lab: another $LAB is up, waiting for its end (at most five minutes)" >&2 && flock -w 300 7; } || true
 	lab_end
 	trap 'lab_status=$?; trap - EXIT; set +e; lab_end; exit $lab_status' EXIT
 	trap 'exit 130' INT
@@ -41,7 +45,7 @@ lab_begin() {
 # lab_end: ends our processes, takes everything down. Safe to call when there is nothing.
 lab_end() {
 	local ns pid mount waited
-	exec 8>&- 9>&- # a session's pipes, if one was opened
+	exec 8>&- # a session's pipe, if one was opened
 	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do
 		for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -TERM "$pid" 2>/dev/null; done
 	done
@@ -133,7 +137,7 @@ lab_sshd() {
 		PrintMotd no
 		PrintLastLog no
 	EOF
-	nsenter --net="/run/netns/$NS_MACHINE" /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" &
+	nsenter --net="/run/netns/$NS_MACHINE" setsid /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" 7>&- &
 	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
 }
 
@@ -156,7 +160,7 @@ session_open() { # options of lab_ssh
 	SESSION_OUT=$LAB_DIR/session.out
 	rm -f "$LAB_DIR/session.in" "$SESSION_OUT"
 	mkfifo "$LAB_DIR/session.in"
-	lab_ssh "$@" cat <"$LAB_DIR/session.in" >>"$SESSION_OUT" 2>"$LAB_DIR/session.err" 9>&- &
+	lab_ssh "$@" cat <"$LAB_DIR/session.in" >>"$SESSION_OUT" 2>"$LAB_DIR/session.err" 7>&- &
 	SESSION_PID=$!
 	exec 8>"$LAB_DIR/session.in"
 	session_moves first
@@ -206,12 +210,12 @@ daemon_config() { # further members, as JSON text beginning with a comma
 	EOF
 }
 
-# As its own user without any capability, in the gateway.
+# As its own user without any capability, in the gateway; out of reach of the terminal's Ctrl-C, which is for the script.
 daemon_start() {
 	[ -e "$LAB_DIR/posternd.json" ] || daemon_config
 	: >"$LAB_DIR/daemon/log" # here, not by the child below: the last daemon's "ready" must not be read as this one's
-	nsenter --net="/run/netns/$NS_GATEWAY" setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
-		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 8>&- 9>&- &
+	nsenter --net="/run/netns/$NS_GATEWAY" setsid setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
+		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 7>&- 8>&- &
 	DAEMON_PID=$!
 	wait_for 20 daemon_ready_or_gone && kill -0 $DAEMON_PID 2>/dev/null ||
 		lab_fail "posternd did not start: $(tail -n 5 "$LAB_DIR/daemon/log")"

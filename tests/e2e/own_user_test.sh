@@ -9,7 +9,7 @@ gate_attach >/dev/null || failed "attach"
 daemon_config
 nsenter --net="/run/netns/$NS_GATEWAY" unshare -m sh -c 'mount -t tmpfs -o mode=0700 closed /sys/fs/bpf && exec setpriv --reuid '$LAB_UID' --regid '$LAB_UID' \
 	--clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$0" --config "$1"' \
-	"$POSTERN_BUILD/controlplane/daemon/posternd" "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 &
+	"$POSTERN_BUILD/controlplane/daemon/posternd" "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 7>&- &
 DAEMON_PID=$!
 wait_for 20 daemon_ready_or_gone
 expect "it runs" kill -0 $DAEMON_PID
