@@ -2,15 +2,13 @@
 #include "controlplane/http/api.hpp"
 
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 #include "controlplane/http/host_guard.hpp"
-#include "controlplane/http/json_body.hpp"
 #include "controlplane/http/problem.hpp"
+#include "controlplane/http/request_id.hpp"
 #include "controlplane/http/routes.hpp"
 #include "controlplane/http/target.hpp"
 
@@ -22,16 +20,6 @@ struct Api::Told {
 };
 
 namespace {
-
-// For the log: a quoted word that stays on one line, whatever a client sent.
-std::string one_line(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text.substr(0, 512)) {
-    const bool plain = static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '"' && c != '\\';
-    out.push_back(plain ? c : '?');
-  }
-  return out + "\"";
-}
 
 // The id under which a client repeats a call; one that could disturb a log or a header counts as not sent.
 std::string client_request_id(const HttpRequest& request) {
@@ -135,20 +123,6 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
             .body = request.body,
             .links = {options_.public_url.empty() ? "http://" + host : options_.public_url, options_.page_size}};
   return match.route->handler(call);
-}
-
-std::string new_request_id() {
-  std::array<unsigned char, 16> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) bytes = {};
-  bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0fU) | 0x40U);  // RFC 9562: version 4, variant 1
-  bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3fU) | 0x80U);
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string id;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) id.push_back('-');
-    id += {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
-  }
-  return id;
 }
 
 }  // namespace postern::http

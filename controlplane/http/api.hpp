@@ -31,6 +31,4 @@ class Api {
   ApiOptions options_;
 };
 
-std::string new_request_id();  // a random GUID
-
 }  // namespace postern::http

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/http/problem.hpp"
 
-#include <algorithm>
+#include <spdlog/spdlog.h>
+
 #include <array>
 
 #include "controlplane/http/azure_encode.hpp"
+#include "controlplane/http/request_id.hpp"
 #include "controlplane/http/target.hpp"
 
 namespace postern::http {
@@ -112,6 +114,9 @@ HttpResponse refusal(int status, std::string_view code, const std::string& messa
   HttpResponse response;
   response.status = status;
   response.close = true;
+  const std::string id = new_request_id();
+  response.headers.emplace_back("x-ms-request-id", id);
+  spdlog::info("Refused unread. path={} status={} code={} id={}", one_line(target.substr(0, target.find('?'))), status, code, id);
   if (is_azure_path(target)) {
     response.body = to_text(Json{{"error", Json{{"code", code}, {"message", message}}}});
   } else {

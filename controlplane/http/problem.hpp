@@ -17,7 +17,7 @@ std::string_view status_text(int status);
 
 HttpResponse error_response(const core::Error& error, Dialect dialect);
 
-// What the transport refuses before there is a request to route; the connection closes after it.
+// What the transport refuses before there is a request to route, logged; the connection closes after it.
 HttpResponse refusal(int status, std::string_view code, const std::string& message, std::string_view target);
 
 }  // namespace postern::http
