@@ -112,8 +112,9 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
     if (!match.allow.empty()) response.headers.emplace_back("Allow", match.allow);
     return response;
   }
-  if (dialect == Dialect::azure) {
-    if (const auto version = check_api_version(*target); !version) return fail(version.error());
+  if (match.route->dialect == Dialect::azure) {
+    if (const auto version = check_api_version(*target); !version)
+      return error_response(version.error(), Dialect::azure);
   }
   const std::string host(request.first("host").value_or("localhost"));
   Call call{.gatekeeper = gatekeeper_,

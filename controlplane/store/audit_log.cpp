@@ -100,7 +100,8 @@ std::vector<core::AuditRecord> AuditLog::find(const core::AuditQuery& query) {
   Run row(find_);
   row.text(query.machine).text(query.principal).text(query.operation);
   row.time(query.from.value_or(core::UtcTime::min())).time(query.to.value_or(core::UtcTime::max()));
-  row.number(query.before_sequence ? query.before_sequence : static_cast<std::uint64_t>(last));
+  const auto end = static_cast<std::uint64_t>(last);
+  row.number(query.before_sequence ? std::min(query.before_sequence, end) : end);
   row.number(std::min<std::uint64_t>(query.limit, static_cast<std::uint64_t>(last)));
   std::vector<core::AuditRecord> records;
   while (row.next()) records.push_back(read_record(row));

@@ -136,6 +136,7 @@ TEST_CASE("faults are found in the contract's order") {
       {"no such resource type", reader, "PATCH", "/subscriptions/nothing", "{", 404, "InvalidResourceType"},
       {"a wrong method", reader, "PATCH", policy_path, "{", 405, "MethodNotAllowed"},
       {"no api-version", reader, "PUT", policy_path, "{", 400, "MissingApiVersionParameter"},
+      {"no api-version on a path in disguise", reader, "PUT", "/%73" + policy_path.substr(2), "{", 400, "MissingApiVersionParameter"},
       {"an empty api-version", reader, "PUT", policy_path + "?api-version=", "{", 400, "MissingApiVersionParameter"},
       {"another api-version", reader, "PUT", policy_path + "?api-version=2021-01-01", "{", 400, "InvalidApiVersionParameter"},
       {"no right to put", reader, "PUT", policy_path + version, "{", 403, "AuthorizationFailed"},

@@ -112,6 +112,8 @@ TEST_CASE("queries filter, page backwards and give every field back") {
   CHECK(sequences(query) == Sequences{10, 9, 8});
   query.before_sequence = 8;
   CHECK(sequences(query) == Sequences{7, 6, 5});
+  query.before_sequence = UINT64_MAX;  // more than SQLite's numbers hold
+  CHECK(sequences(query) == Sequences{10, 9, 8});
   query = {};
   query.principal = "bob";
   CHECK(sequences(query) == Sequences{9, 7, 5, 3, 1});
