@@ -53,6 +53,8 @@ Result<RequestView> Gatekeeper::Parts::admit(const Caller& caller, const PolicyI
   if (!grants) return refuse(decision, grants.error());
   for (const auto& grant : *grants) decision.machines.push_back(grant.machine_id);
   if (auto error = cannot_open(*grants, *asked)) return refuse(decision, *error);
+  if (auto away = gate_away()) return refuse(decision, *away);
+  follow_clock();
 
   std::vector<Grant> replaced;
   const auto change = opening(decision, **policy, *asked, *grants, digest, now, replaced);
@@ -132,6 +134,14 @@ Error Gatekeeper::Parts::take_back(const Decision& decision, const ChangeSet& op
   change.audit.back().code = std::string(wire_name(ErrorCode::gate_failed));
   insist(std::move(change));
   (void)put_in_force();  // if this fails too, sweep() goes on trying
+  if (!postponed.empty()) {
+    return {ErrorCode::gate_failed,
+            "The request is taken back, but that could not be recorded yet; if the daemon stops before it is, the "
+            "request will be in force when it starts again. " +
+                why.message,
+            "",
+            {}};
+  }
   return {ErrorCode::gate_failed, "The request was not carried out and nothing was opened. " + why.message, "", {}};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stands between a well-formed request and its grants: which policy, and whether anything could be opened at all.
 #include <algorithm>
+#include <set>
 
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
@@ -31,6 +32,18 @@ bool names_all(const Policy& policy, const AskedAccess& asked) {
     const auto* machine = meant(policy, port.machine);
     return machine && find_rule(policy, machine->machine_id, port.port);
   });
+}
+
+// Where names and ids both are understood, one machine's port can be asked for in two spellings.
+std::optional<Error> asked_twice(const AskedAccess& asked) {
+  Faults faults;
+  std::set<std::pair<std::string, std::uint16_t>> seen;
+  for (const auto& port : asked.ports) {
+    if (seen.insert({folded(port.machine), port.port}).second) continue;
+    faults.add(port.target + ".number", "Port " + std::to_string(port.port) + " of this machine is named twice.");
+  }
+  if (!faults.any()) return std::nullopt;
+  return faults.as_error(ErrorCode::invalid_initiate_input, "The request is not valid");
 }
 
 std::string what_was_asked(const AskedAccess& asked) {
@@ -76,6 +89,7 @@ Result<const Policy*> Gatekeeper::Parts::policy_for(const Caller& caller, const 
         {}};
   }
   for (auto& port : asked.ports) port.machine = meant(*fitting.front(), port.machine)->machine_id;
+  if (auto error = asked_twice(asked)) return *error;
   return fitting.front();
 }
 

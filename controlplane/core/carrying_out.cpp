@@ -14,14 +14,31 @@ bool needs_room(const ChangeSet& change) {
                      [](const Grant& grant) { return grant.state == GrantState::live; });
 }
 
+// A forward of one machine may be an address of another. Guarded for both, whoever is let in to one would be in the
+// other.
+Result<void> told_apart(const Services& services) {
+  for (const auto& key : services.touched().services) {
+    const auto* service = services.find(key);
+    if (!service || service->owners < 2) continue;
+    return Error{ErrorCode::conflict,
+                 to_string(key.address) + " port " + std::to_string(key.port) +
+                     " would lead to two machines: it is guarded for one as its address, for another as its forward.",
+                 "",
+                 {}};
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
   const auto undo = ledger.apply(change);
   if (needs_room(change)) {
-    if (auto room = projector.fits(ledger); !room) {
+    auto possible = told_apart(ledger.services());
+    if (possible) possible = projector.fits(ledger);
+    if (!possible) {
       ledger.revert(undo);
-      return room;
+      return possible;
     }
   }
   auto changes = postponed;
@@ -51,6 +68,14 @@ std::optional<Error> Gatekeeper::Parts::not_in_force() {
       "The change is recorded, but not yet in force; this is tried again every second. " + done.error().message,
       "",
       {}};
+}
+
+// Asked before anything is opened: while the maps are out of reach nothing is, and their room cannot be counted.
+std::optional<Error> Gatekeeper::Parts::gate_away() {
+  if (projector.in_step()) return std::nullopt;
+  auto reached = put_in_force();
+  if (reached) return std::nullopt;
+  return reached.error();
 }
 
 void Gatekeeper::Parts::insist(ChangeSet change) {

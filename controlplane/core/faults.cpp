@@ -7,7 +7,7 @@
 namespace postern::core {
 
 void Faults::add(std::string target, std::string message) {
-  found_.push_back({std::move(message), std::move(target)});
+  if (found_.size() < faults_told_max) found_.push_back({std::move(message), std::move(target)});
 }
 
 void Faults::missing(const std::string& target) {

@@ -12,10 +12,14 @@
 
 namespace postern::core {
 
+inline constexpr std::size_t faults_told_max = 100;  // a body of 1 MiB could hold half a million
+
 class Faults {
  public:
   Faults() = default;
-  explicit Faults(std::vector<Fault> of_decoder) : found_(std::move(of_decoder)) {}
+  explicit Faults(std::vector<Fault> of_decoder) : found_(std::move(of_decoder)) {
+    if (found_.size() > faults_told_max) found_.resize(faults_told_max);
+  }
 
   void add(std::string target, std::string message);
   // A member that is required and absent. Says nothing where the decoder already complained of a wrong type.

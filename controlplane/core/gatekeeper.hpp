@@ -40,11 +40,12 @@ struct Gatekeeper::Parts {
                                     std::string_view resource);
 
   // ---- carrying out (carrying_out.cpp)
-  // Makes the change durable and takes it into the ledger; on failure (CapacityExhausted, StoreFailed) neither.
+  // Makes the change durable and takes it into the ledger; on failure (Conflict, CapacityExhausted, StoreFailed) neither.
   Result<void> commit(const ChangeSet& change);
   // Brings the maps in step; on failure sweep() will try again.
   Result<void> put_in_force();
   std::optional<Error> not_in_force();  // the same for a change that stands whatever the maps say: closing, guarding
+  std::optional<Error> gate_away();
   // The change must stand, whatever the store says now: it is written as soon as the store takes it.
   void insist(ChangeSet change);
   bool write_postponed();
@@ -62,7 +63,8 @@ struct Gatekeeper::Parts {
   Error take_back(const Decision& decision, const ChangeSet& opened, const std::vector<Grant>& replaced,
                   const Error& why);
 
-  // ---- grants and machines (grants.cpp, machines.cpp)
+  // ---- policies, grants and machines (policies.cpp, grants.cpp, machines.cpp)
+  std::optional<Error> may_not_name(const Caller& caller, const Policy* before, const Policy& policy) const;
   bool may_read(const Principal& principal, const Grant& grant) const;
   bool may_revoke(const Principal& principal, const Grant& grant) const;
   Result<const Machine*> find_machine(std::string_view name_or_id) const;
@@ -79,6 +81,8 @@ struct Gatekeeper::Parts {
   void end(const Grant& grant, EndReason reason, const std::string& by, UtcTime now, ChangeSet& change) const;
   void expire_due();
   Timeline measure() const;
+  void follow_clock();
+  UtcTime latest_time() const;
   std::optional<Error> clock_not_believed() const;
 
   Settings settings;

@@ -69,8 +69,12 @@ std::optional<Error> Gatekeeper::Parts::collides(const Machine& machine) const {
     if (key == folded(machine.id)) continue;
     for (std::size_t i = 0; i < machine.addresses.size(); ++i) {
       const auto& address = machine.addresses[i];
-      if (std::find(other.addresses.begin(), other.addresses.end(), address) != other.addresses.end()) {
-        faults.add(indexed("addresses", i), quoted(to_string(address)) + " is an address of '" + other.id + "'.");
+      const bool taken = std::any_of(other.addresses.begin(), other.addresses.end(), [&](const Prefix& theirs) {
+        return theirs.contains(address) || address.contains(theirs);
+      });
+      if (taken) {
+        faults.add(indexed("addresses", i),
+                   quoted(to_string(address)) + " is, or shares, an address of '" + other.id + "'.");
       }
     }
     for (std::size_t i = 0; i < machine.forwards.size(); ++i) {

@@ -48,6 +48,17 @@ std::string described(const Policy& policy) {
 
 }  // namespace
 
+// A policy opens the machines it names: whoever adds one needs the right over that machine too, or the admin of one
+// group would let himself in to another's. What stands in the policy already may stay and be changed.
+std::optional<Error> Gatekeeper::Parts::may_not_name(const Caller& caller, const Policy* before,
+                                                     const Policy& policy) const {
+  for (const auto& machine : policy.machines) {
+    if (before && core::find_machine(*before, machine.machine_id)) continue;
+    if (auto error = forbidden(caller, actions::policy_write, machine.machine_id)) return error;
+  }
+  return std::nullopt;
+}
+
 Result<PolicyView> Gatekeeper::get_policy(const Caller& caller, const PolicyId& id) {
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "policy.get", actions::policy_read, id.path())) return *error;
@@ -80,8 +91,9 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   if (!policy) return p.refuse(decision, policy.error());
   decision.machines = machines_of(*policy);
 
-  ChangeSet change;
   const auto* before = p.ledger.policy(id);
+  if (auto error = p.may_not_name(caller, before, *policy)) return p.refuse(decision, *error);
+  ChangeSet change;
   if (before) {
     policy->id = before->id;  // in the spelling under which it was created
     policy->generation = before->generation;

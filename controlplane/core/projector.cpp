@@ -55,7 +55,12 @@ Result<void> Projector::repair(Ledger& ledger) {
   ledger.services().take_touched();
   read_mirror(*std::move(maps), ledger);
   const auto desired = everything(ledger);
-  if (auto done = execute(plan_between(mirror_, desired)); !done) return done;
+  auto plan = plan_between(mirror_, desired);
+  // A cut may have been written and not announced before the failure: then its flows have not looked yet.
+  const bool any_cut = std::any_of(mirror_.records.begin(), mirror_.records.end(),
+                                   [](const auto& each) { return each.second.state == RecordState::cut; });
+  if (any_cut) plan.push_back(RaiseCutGeneration{});
+  if (auto done = execute(plan); !done) return done;
   in_step_ = true;
   return {};
 }

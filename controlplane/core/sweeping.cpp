@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Start, the passing of time, and repair after errors. The kernel stops admitting by itself: here it is only recorded
 // and tidied up.
+#include <algorithm>
+
 #include "controlplane/core/gatekeeper.hpp"
 
 namespace postern::core {
@@ -30,6 +32,10 @@ Result<void> Gatekeeper::start() {
   auto snapshot = p.store.load();
   if (!snapshot) return Error{ErrorCode::store_failed, "The store cannot be read: " + snapshot.error().message, "", {}};
   p.newest_record = snapshot->newest_record;
+  // Records that a wrong clock wrote must not make it believed: no grant that would be replayed starts in the future.
+  for (const auto& grant : snapshot->grants) {
+    if (grant.state == GrantState::live) p.newest_record = std::max(p.newest_record.value_or(grant.start), grant.start);
+  }
   p.last_serial = snapshot->last_serial;
   p.last_request = snapshot->last_request;
   p.last_generation = snapshot->last_policy_generation;
@@ -74,7 +80,7 @@ void Gatekeeper::sweep() {
   if (!p.started) return;
   p.retry_at.reset();
   if (!p.write_postponed()) p.retry_soon();
-  if (!p.ledger.timeline().believed) p.ledger.set_timeline(p.measure());  // it may have caught up by now
+  p.follow_clock();
   p.expire_due();
   (void)p.put_in_force();
   p.ledger.forget_ended_before(p.clock.now().utc - ended_kept);
@@ -83,13 +89,24 @@ void Gatekeeper::sweep() {
 void Gatekeeper::clock_changed() {
   auto& p = *parts_;
   if (!p.started) return;
-  const auto before = p.ledger.timeline();
-  const auto after = p.measure();
-  const auto drift = after.boot_minus_utc - before.boot_minus_utc;
-  if (std::chrono::abs(drift) < clock_drift_ignored && after.believed == before.believed) return;
-  p.ledger.set_timeline(after);
+  p.follow_clock();
   p.expire_due();
   (void)p.put_in_force();
+}
+
+// A step is used before it is noticed: a request or a sweep may come first, and must not reckon with the old offset.
+void Gatekeeper::Parts::follow_clock() {
+  const auto before = ledger.timeline();
+  const auto after = measure();
+  const auto drift = after.boot_minus_utc - before.boot_minus_utc;
+  if (std::chrono::abs(drift) < clock_drift_ignored && after.believed == before.believed) return;
+  ledger.set_timeline(after);
+}
+
+// While the clock is not believed, what ended before the newest record has still ended.
+UtcTime Gatekeeper::Parts::latest_time() const {
+  const auto now = clock.now().utc;
+  return ledger.timeline().believed ? now : std::max(now, *newest_record);
 }
 
 Timeline Gatekeeper::Parts::measure() const {

@@ -23,7 +23,7 @@ Result<Principal> Gatekeeper::authenticate(std::string_view token_secret) {
   auto& p = *parts_;
   const auto* token = p.ledger.token_by_hash(p.randomness.sha256_hex(token_secret));
   if (!token) return Error{ErrorCode::invalid_token, "The token is not known.", "", {}};
-  if (token->expires && *token->expires <= p.clock.now().utc) {
+  if (token->expires && *token->expires <= p.latest_time()) {
     return Error{ErrorCode::expired_token, "The token was good until " + format_time(*token->expires) + ".", "", {}};
   }
   return token->principal;

@@ -27,9 +27,7 @@ core::Result<core::Snapshot> MemoryStore::load() {
   core::Snapshot snapshot{values_of(content_.machines), values_of(content_.policies),    values_of(content_.requests),
                           values_of(content_.grants),   values_of(content_.tokens),      last_key(content_.grants),
                           last_key(content_.requests),  content_.last_policy_generation, std::nullopt};
-  for (const auto& record : content_.records) {
-    snapshot.newest_record = std::max(snapshot.newest_record.value_or(record.time), record.time);
-  }
+  if (!content_.records.empty()) snapshot.newest_record = content_.records.back().time;  // as SQLite's store says it
   fuse_.done();
   return snapshot;
 }

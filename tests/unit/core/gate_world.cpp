@@ -90,7 +90,10 @@ GateWorld::GateWorld() {
 void GateWorld::restart() {
   gate.reset();
   newest_at_start = {};
-  for (const auto& record : store.records()) newest_at_start = std::max(newest_at_start, record.time);
+  if (!store.records().empty()) newest_at_start = store.records().back().time;
+  for (const auto& [serial, grant] : store.grants()) {
+    if (grant.state == GrantState::live) newest_at_start = std::max(newest_at_start, grant.start);
+  }
   gate = std::make_unique<Gatekeeper>(settings, clock, randomness, store, dataplane);
   if (gate->start()) return;
   fuse.disarm();  // the store could not be read: a supervisor starts the daemon again
