@@ -53,7 +53,7 @@ static __always_inline void remember_admitted(const struct packet *packet, struc
 		if (!is_half_open_stale(packet, flow, judgement))
 			return;
 		flow = 0;
-	} else if (flow && is_half_open_stale(packet, flow, judgement)) {
+	} else if (flow && (is_half_open_stale(packet, flow, judgement) || is_overtaken(packet, flow))) {
 		flow = 0;
 	}
 	if (flow) {

@@ -64,7 +64,7 @@ static __always_inline enum gate_reason pass_half_open(struct gate_flow *flow, c
 		return gate_reason_undecided;
 	if (flow->flags & GATE_FLOW_MACHINE_OPENED)
 		return pass_machine_opened(flow, packet, judgement);
-	if (!is_grant_live(flow, judgement))
+	if (!is_grant_live(flow, judgement) || is_overtaken(packet, flow))
 		return gate_reason_undecided;
 	if (learns(packet))
 		advance_half_open(flow, packet, judgement);

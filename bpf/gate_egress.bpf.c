@@ -10,12 +10,19 @@ const volatile __u32 gate_abi = GATE_ABI;
 const volatile _Bool read_only = 0;
 char gate_license[] SEC("license") = "Dual BSD/GPL";
 
+/* A router may send out again what came in from outside in a machine's name: such a SYN is nobody's. */
+static __always_inline _Bool is_sent_back(const struct __sk_buff *skb, const struct packet *packet)
+{
+	return is_opening(packet) && skb->ingress_ifindex == skb->ifindex;
+}
+
 SEC("tc")
 int postern_egress(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 
-	if (read_outgoing(skb, &packet) && is_port_guarded(packet.protocol, packet.source_port_be)) {
+	if (read_outgoing(skb, &packet) && is_port_guarded(packet.protocol, packet.source_port_be) &&
+	    !is_sent_back(skb, &packet)) {
 		turn_around(&packet);
 		learn_outgoing(&packet, skb->gso_segs ? skb->gso_segs : 1);
 	}

@@ -26,12 +26,18 @@ static __always_inline _Bool is_answer_to_syn(const struct packet *packet)
 	       (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK);
 }
 
+/* The machine's SYN or SYN-ACK that this very flow began with, sent once more. */
+static __always_inline _Bool is_own_beginning(const struct packet *packet, const struct gate_flow *flow)
+{
+	return flow->machine.flags & GATE_SIDE_SYN && flow->machine.seq_first == packet->sequence + 1;
+}
+
 /* The machine has a new connection on this tuple: whatever is still established there is over. */
 static __always_inline void mark_reopened(const struct packet *packet)
 {
 	struct gate_flow *flow = find_established(packet);
 
-	if (flow)
+	if (flow && !is_own_beginning(packet, flow))
 		flow->machine.flags |= GATE_SIDE_REOPENED;
 }
 
@@ -39,7 +45,7 @@ static __always_inline void mark_reopened(const struct packet *packet)
 __noinline int learn_machine_opening(const struct packet *packet, struct judgement *judgement, __u32 segments)
 {
 	const struct gate_service *service;
-	struct gate_flow *half;
+	struct gate_flow *half, *established;
 	struct gate_flow flow;
 
 	if (!packet || !judgement)
@@ -47,6 +53,9 @@ __noinline int learn_machine_opening(const struct packet *packet, struct judgeme
 	service = find_service(packet);
 	if (!service)
 		return 0;
+	established = find_established(packet);
+	if (established && established->flags & GATE_FLOW_MACHINE_OPENED && is_own_beginning(packet, established))
+		return 0; /* its answer has come in meanwhile */
 	half = find_half_open(packet);
 	if (half && !is_half_open_stale(packet, half, judgement)) {
 		if (!(half->flags & GATE_FLOW_MACHINE_OPENED))
@@ -69,14 +78,17 @@ __noinline int learn_machine_opening(const struct packet *packet, struct judgeme
 	return 0;
 }
 
-/* The machine's SYN-ACK to a SYN that a grant let through. 0: answers no SYN that is remembered. */
+/* The machine's SYN-ACK to a SYN that a grant let through. 0: it answers another SYN than the one remembered; then too it
+ * ends what was established there, for no connection may ride on the flow of another (I4). */
 static __always_inline _Bool learn_answer(const struct packet *packet, struct judgement *judgement, __u32 segments)
 {
 	struct gate_flow *flow = find_half_open(packet);
 	struct gate_flow_side *machine;
 
-	if (!flow || flow->flags & GATE_FLOW_MACHINE_OPENED || !(flow->client.flags & GATE_SIDE_SYN) ||
-	    !acknowledges(packet, &flow->client))
+	if (!flow || flow->flags & GATE_FLOW_MACHINE_OPENED || !(flow->client.flags & GATE_SIDE_SYN))
+		return 0;
+	mark_reopened(packet);
+	if (!acknowledges(packet, &flow->client))
 		return 0;
 	machine = &flow->machine;
 	machine->seq_first = packet->sequence + 1;
@@ -84,7 +96,6 @@ static __always_inline _Bool learn_answer(const struct packet *packet, struct ju
 	machine->ack = packet->acknowledgment;
 	machine->flags |= GATE_SIDE_SYN | GATE_SIDE_ACK_VALID | GATE_SIDE_ACKED_PEER;
 	count_packet(machine, packet, segments, judgement);
-	mark_reopened(packet);
 	return 1;
 }
 

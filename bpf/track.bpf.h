@@ -73,6 +73,14 @@ static __always_inline _Bool is_half_open_stale(const struct packet *packet, con
 	return is_older(last, idle_ns, judgement);
 }
 
+/* The machine has acknowledged nothing of this half-open flow, and here is a packet of quite another connection: what began
+ * the flow was sent in the client's name by somebody else, and must not stand in the real connection's way. */
+static __always_inline _Bool is_overtaken(const struct packet *packet, const struct gate_flow *flow)
+{
+	return packet->kind == PACKET_TRANSPORT && packet->protocol == PROTOCOL_TCP &&
+	       !(packet->tcp_flags & TCP_RST) && !(flow->machine.flags & GATE_SIDE_ACKED_PEER) && !is_near(packet->sequence, flow->client.seq_next);
+}
+
 /* Adds the packet to the side that sent it. */
 static __always_inline void count_packet(struct gate_flow_side *side, const struct packet *packet, __u32 packets,
 					 struct judgement *judgement)

@@ -183,11 +183,12 @@ Judged Gate::judge(const Bytes& frame) {
   return judged;
 }
 
-Changes Gate::answer(const Bytes& frame, std::uint32_t gso_segs) {
+Changes Gate::answer(const Bytes& frame, std::uint32_t gso_segs, std::uint32_t came_in_by) {
   const Changes sizes = table_sizes();
   Bytes out;
   __sk_buff context{};
   context.gso_segs = gso_segs;
+  context.ingress_ifindex = came_in_by;
   CHECK(run(egress_fd_, frame, out, &context, sizeof context) == tc_act_unspec);
   CHECK(hex(out) == hex(frame));
   return difference(table_sizes(), sizes);

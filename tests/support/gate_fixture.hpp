@@ -109,8 +109,9 @@ class Gate {
 
   // Sends one frame in. Nothing is asserted here but that the frame is left as it was.
   Judged judge(const Bytes& frame);
-  // Sends one frame out; the program must return TC_ACT_UNSPEC. `gso_segs` as a segmented skb says it.
-  Changes answer(const Bytes& frame, std::uint32_t gso_segs = 0);
+  // Sends one frame out by interface 1; the program must return TC_ACT_UNSPEC. `gso_segs` as a segmented skb says it;
+  // `came_in_by` the interface it was forwarded from, 0: made on this machine.
+  Changes answer(const Bytes& frame, std::uint32_t gso_segs = 0, std::uint32_t came_in_by = 0);
   // What the read-only program says of a frame at a time. Asserts that no map changed.
   gate_explain explain(const Bytes& frame, std::uint64_t now_boot_ns);
 
