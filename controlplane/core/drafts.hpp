@@ -48,6 +48,8 @@ Result<Token> read_token(const TokenDraft& draft, UtcTime now);
 
 std::optional<std::uint16_t> read_port(const std::optional<std::string>& text, const std::string& target,
                                        Faults& faults);
+// DHCP always passes the gate, so UDP to its ports cannot be guarded: says so in *faults.
+void refuse_dhcp(std::uint16_t port, Protocol protocol, const std::string& target, Faults& faults);
 // From allowedSourceAddressPrefix or …Prefixes below `target`; empty if neither was sent.
 std::vector<Source> read_sources(const PortDraft& draft, const std::string& target, Faults& faults);
 

@@ -66,6 +66,7 @@ std::optional<Forward> read_forward(const ForwardDraft& draft, const std::string
   forward.port = *port;
   forward.machine_port = *machine_port;
   forward.protocol = protocol == "udp" ? Protocol::udp : Protocol::tcp;
+  refuse_dhcp(forward.port, forward.protocol, target + ".port", faults);
   return forward;
 }
 

@@ -53,6 +53,7 @@ std::optional<PortRule> read_rule(const PortDraft& draft, const std::string& tar
   const auto duration = read_max_duration(draft, target + ".maxRequestAccessDuration", faults);
   const auto ending = read_ending(draft, target + ".ending", faults);
   if (!number || !protocol || !duration || !ending) return std::nullopt;
+  refuse_dhcp(*number, *protocol, target + ".number", faults);
   if (sources.empty()) sources.push_back(Source{});  // none given: "per request", any source
   return PortRule{*number, *protocol, std::move(sources), *duration, *ending};
 }

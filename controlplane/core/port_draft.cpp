@@ -35,6 +35,12 @@ std::optional<std::uint16_t> read_port(const std::optional<std::string>& text, c
   return static_cast<std::uint16_t>(*value);
 }
 
+void refuse_dhcp(std::uint16_t port, Protocol protocol, const std::string& target, Faults& faults) {
+  const bool dhcp = port == 67 || port == 68 || port == 546 || port == 547;  // as is_dhcp() in bpf/parse_transport.h
+  if (!dhcp || protocol == Protocol::tcp) return;
+  faults.add(target, "UDP port " + std::to_string(port) + " carries DHCP, which always passes: it cannot be guarded.");
+}
+
 std::vector<Source> read_sources(const PortDraft& draft, const std::string& target, Faults& faults) {
   const bool listed = draft.sources && !draft.sources->empty();
   std::vector<Source> sources;

@@ -77,6 +77,15 @@ TEST_CASE("every fault of a machine is told with its place") {
   CHECK(targets == std::vector<std::string>{"name", "os", "addresses[0]", "addresses[1]", "forwards[0].address"});
 }
 
+TEST_CASE("UDP to a port of DHCP cannot be forwarded to a guarded one") {
+  GateWorld world;
+  const auto refused =
+      world.gate->put_machine(admin(), machine_draft("vm1", {"10.0.0.3"}, {{"192.0.2.1", "67", "udp", "3389"}}));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().faults.at(0).target == "forwards[0].port");
+  CHECK(world.gate->put_machine(admin(), machine_draft("vm1", {"10.0.0.3"}, {{"192.0.2.1", "67", "tcp", "3389"}})));
+}
+
 TEST_CASE("who may change and see machines") {
   GateWorld world;
   world.furnish();
