@@ -57,6 +57,7 @@ Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
 Result<void> Gatekeeper::Parts::put_in_force() {
   auto done = projector.apply(ledger);
   if (!done) retry_soon();
+  gate_trouble = done ? "" : done.error().message;
   return done;
 }
 

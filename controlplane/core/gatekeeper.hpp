@@ -97,6 +97,7 @@ struct Gatekeeper::Parts {
   std::uint64_t last_serial = 0, last_request = 0, last_generation = 0;
   std::vector<ChangeSet> postponed;  // insisted on, not yet in the store
   std::optional<BootTime> retry_at;
+  std::string gate_trouble;  // why the maps are not in step, for people
 };
 
 }  // namespace postern::core

@@ -176,6 +176,8 @@ class Dataplane {
   // Stops at the first step that fails: what went before is in force. The caller reads and reconciles again.
   virtual Result<void> apply(const Plan& plan) = 0;
   virtual Result<GateStatus> status() = 0;
+  // Whether the programs stand where the loader put them, and judge; the error says what is wrong and what to do.
+  virtual Result<void> standing() const = 0;
   // Removes idle and closed flows in batches; returns how many. Bounded work per call.
   virtual Result<std::size_t> sweep_flows() = 0;
 };

@@ -50,8 +50,10 @@ Result<void> Gatekeeper::ready() const {
   const auto& p = *parts_;
   if (!p.started) return Error{ErrorCode::service_unavailable, "The store has not been read yet.", "", {}};
   if (!p.projector.in_step()) {
-    return Error{
-        ErrorCode::service_unavailable, "The gate's maps cannot be reached or written; this is retried.", "", {}};
+    return Error{ErrorCode::service_unavailable, "The gate is away; this is tried again every second. " + p.gate_trouble, "", {}};
+  }
+  if (auto standing = p.dataplane.standing(); !standing) {
+    return Error{ErrorCode::service_unavailable, "The gate does not guard: " + standing.error().message, "", {}};
   }
   if (!p.postponed.empty()) {
     return Error{ErrorCode::service_unavailable, "The store does not take records; this is retried.", "", {}};

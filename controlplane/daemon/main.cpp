@@ -30,7 +30,7 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_flag("--check-config", line.check, "Say whether the configuration is good, and end");
   app.add_flag("--print-config", line.print, "Print the configuration as a file, and end");
   for (const Option& option : option_table()) {
-    const std::string fallback = option.fallback.empty() ? "" : " [" + std::string(option.fallback) + "]";
+    const std::string fallback = option.fallback.empty() || option.kind != Kind::text ? "" : " [" + std::string(option.fallback) + "]";
     CLI::Option* flag = app.add_option(flag_of(option), line.words[std::string(option.key)],
                                        std::string(option.help) + " (" + std::string(option.bounds) + ")" + fallback);
     flag->type_name("");

@@ -2,15 +2,25 @@
 // Sums over the CPUs and the loader's notes.
 #include "controlplane/dataplane/gate_status.hpp"
 
+#include <bpf/libbpf.h>
+#include <time.h>
+
 #include <string>
 
 #include "controlplane/dataplane/bytes.hpp"
 #include "controlplane/dataplane/failure.hpp"
 #include "loader/attach_record.hpp"
+#include "loader/interface.hpp"
 
 namespace postern::dataplane {
 
 namespace {
+
+std::uint64_t boot_time_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+}
 
 core::Result<gate_counter> sum(const loader::BpfMap<__u32, gate_counter>& map, __u32 index) {
   const auto values = map.lookup_per_cpu(index);
@@ -53,7 +63,32 @@ core::Result<std::vector<core::ReasonCount>> read_counts(const loader::BpfMap<__
   return counts;
 }
 
+core::Result<void> check_interface(const loader::AttachRecord& record) {
+  if (record.network_namespace != loader::network_namespace()) return {};  // out of our sight
+  const std::string again = "; `postern-loader attach --interface " + record.interface + "` guards it again";
+  if (loader::interface_name(record.index).empty())
+    return gate_error("the interface " + record.interface + " is gone, or was made anew" + again + ", `postern-loader detach " +
+                      "--interface " + record.interface + "` forgets it.");
+  __u32 program = 0;
+  if (bpf_xdp_query_id(record.index, 0, &program) == 0 && program == 0)
+    return gate_error("its program is gone from the interface " + record.interface + again + ".");
+  return {};
+}
+
 }  // namespace
+
+core::Result<void> check_standing(const loader::MapSet& maps, const loader::Instance& instance) {
+  const auto config = maps.config.lookup(0);
+  if (!config) return gate_error(config.error());
+  const std::uint64_t until = config->value_or(gate_config{}).unconfirmed_boot_ns;
+  if (until != 0 && until <= boot_time_ns())
+    return gate_error("nobody confirmed the attach in time, so everything passes; `postern-loader confirm` or `detach`.");
+  const auto records = loader::read_attach_records(instance);
+  if (records.empty()) return gate_error("it is on no interface; `postern-loader attach` puts it there.");
+  for (const loader::AttachRecord& record : records)
+    if (auto stands = check_interface(record); !stands) return stands;
+  return {};
+}
 
 core::Result<core::GateStatus> read_status(const loader::MapSet& maps, const loader::Instance& instance) {
   core::GateStatus status;

@@ -8,6 +8,8 @@
 
 namespace postern::dataplane {
 
+// An error if some packets are not judged: a program or an interface is gone, or nobody confirmed the attach.
+core::Result<void> check_standing(const loader::MapSet& maps, const loader::Instance& instance);
 core::Result<core::GateStatus> read_status(const loader::MapSet& maps, const loader::Instance& instance);
 
 }  // namespace postern::dataplane

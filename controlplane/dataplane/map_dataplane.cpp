@@ -2,8 +2,11 @@
 // Opens the maps, notices when they are others, and hands each call to the part that does it.
 #include "controlplane/dataplane/map_dataplane.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <time.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "controlplane/dataplane/failure.hpp"
@@ -29,15 +32,28 @@ loader::Instance instance_of(const DataplaneOptions& options) {
   return {options.run_dir, options.instance};
 }
 
+// One daemon for a gate, also if another has a store and a socket of its own. A new gate has a new folder.
+core::Result<loader::Fd> lock_maps(const loader::Instance& instance) {
+  const std::filesystem::path path = loader::map_folder(instance.bpffs());
+  loader::Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid()) return gate_error(loader::system_error("opening " + path.string(), errno));
+  if (::flock(folder.get(), LOCK_EX | LOCK_NB) == 0) return folder;
+  if (errno != EWOULDBLOCK) return gate_error(loader::system_error("locking " + path.string(), errno));
+  return gate_error("another posternd rules the gate " + instance.name + " (`fuser " + path.string() +
+                    "` shows it); one of the two must be stopped");
+}
+
 }  // namespace
 
 struct MapDataplane::Opened {
-  Opened(std::unique_ptr<loader::MapSet> set, GrantRecords array, std::size_t flows_per_sweep)
-      : maps(std::move(set)),
+  Opened(loader::Fd lock, std::unique_ptr<loader::MapSet> set, GrantRecords array, std::size_t flows_per_sweep)
+      : sole_writer(std::move(lock)),
+        maps(std::move(set)),
         records(std::move(array)),
         writer(*maps, records),
         sweeper(*maps, records, flows_per_sweep) {}
 
+  loader::Fd sole_writer;                // the lock, as long as this is open
   std::unique_ptr<loader::MapSet> maps;  // on the heap: the records refer to it
   GrantRecords records;
   PlanWriter writer;
@@ -52,25 +68,31 @@ core::Result<MapDataplane::Opened*> MapDataplane::open() {
   auto maps = loader::MapSet::open(instance_of(options_).bpffs());
   if (!maps) return gate_error(maps.error());
   auto set = std::make_unique<loader::MapSet>(*std::move(maps));
+  auto lock = lock_maps(instance_of(options_));
+  if (!lock) return lock.error();
   auto records = GrantRecords::open(*set);
   if (!records) return records.error();
-  opened_ = std::make_unique<Opened>(std::move(set), *std::move(records), options_.flows_per_sweep);
+  opened_ = std::make_unique<Opened>(*std::move(lock), std::move(set), *std::move(records), options_.flows_per_sweep);
   return opened_.get();
 }
 
 // After a detach our descriptors still name the old maps, which no program reads any more: to write there would be
 // to answer "open" while nothing opens.
-core::Result<MapDataplane::Opened*> MapDataplane::current() {
+core::Result<void> MapDataplane::still_named() const {
   if (!opened_) return gate_error("the maps of gate " + options_.instance + " have not been read yet");
   const auto pinned = loader::BpfMap<__u32, gate_config>::open(
       (loader::map_folder(instance_of(options_).bpffs()) / "config").string(), BPF_MAP_TYPE_ARRAY);
-  if (!pinned) {
-    opened_.reset();
-    return gate_error(pinned.error());
-  }
-  if (pinned->info().id == opened_->maps->config.info().id) return opened_.get();
-  opened_.reset();
+  if (!pinned) return gate_error(pinned.error());
+  if (pinned->info().id == opened_->maps->config.info().id) return {};
   return gate_error("the gate " + options_.instance + " was loaded anew: its maps must be filled again");
+}
+
+core::Result<MapDataplane::Opened*> MapDataplane::current() {
+  if (auto same = still_named(); !same) {
+    opened_.reset();
+    return same.error();
+  }
+  return opened_.get();
 }
 
 core::Result<core::Projection> MapDataplane::read() {
@@ -107,6 +129,11 @@ core::Result<core::GateStatus> MapDataplane::status() {
   const auto maps = loader::MapSet::open(instance.bpffs());
   if (!maps) return gate_error(maps.error());
   return read_status(*maps, instance);
+}
+
+core::Result<void> MapDataplane::standing() const {
+  if (auto same = still_named(); !same) return same;
+  return check_standing(*opened_->maps, instance_of(options_));
 }
 
 core::Result<std::size_t> MapDataplane::sweep_flows() {

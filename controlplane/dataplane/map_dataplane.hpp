@@ -24,18 +24,21 @@ class MapDataplane final : public core::Dataplane {
   explicit MapDataplane(DataplaneOptions options);
   ~MapDataplane() override;
 
+  // Refused while another has read these maps: two that write them would undo each other's work.
   core::Result<core::Projection> read() override;
   core::Capacity capacity() const override;  // all 0 while there is no gate
   // Errors: capacity_exhausted if a map is full, else gate_failed; also if the loader made new maps since the last
   // read(), which hold nothing yet.
   core::Result<void> apply(const core::Plan& plan) override;
   core::Result<core::GateStatus> status() override;
+  core::Result<void> standing() const override;
   core::Result<std::size_t> sweep_flows() override;
 
  private:
   struct Opened;
   core::Result<Opened*> open();
-  core::Result<Opened*> current();  // opened, and still what the pins name
+  core::Result<Opened*> current();         // opened, and still what the pins name
+  core::Result<void> still_named() const;  // whether it would be
 
   DataplaneOptions options_;
   std::unique_ptr<Opened> opened_;

@@ -31,7 +31,9 @@ std::string holder(int fd) {
 core::Result<LockFile> LockFile::take(const std::filesystem::path& store_file) {
   const std::string path = store_file.string() + ".lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return store_error("the lock file " + path + " could not be opened: " + std::strerror(errno));
+  if (fd < 0)
+    return store_error("the lock file " + path + " could not be opened: " + std::strerror(errno) + " (its folder must exist, and " +
+                       "user " + std::to_string(::geteuid()) + " must be able to write there)");
   LockFile lock(fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)

@@ -36,8 +36,8 @@ lab_begin() {
 	trap 'lab_status=$?; trap - EXIT; set +e; lab_end; exit $lab_status' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	mkdir -p "$LAB_DIR/state" "$LAB_DIR/daemon"
-	chmod 755 "$LAB_DIR"
+	# Not -p for the first: what somebody else has just put there in /tmp is not to be walked into as root.
+	mkdir -m 755 "$LAB_DIR" && mkdir "$LAB_DIR/state" "$LAB_DIR/daemon" || lab_fail "cannot make $LAB_DIR"
 	chown "$LAB_UID:$LAB_UID" "$LAB_DIR/state" "$LAB_DIR/daemon"
 	lab_network
 }

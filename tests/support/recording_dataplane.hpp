@@ -26,6 +26,7 @@ class RecordingDataplane : public core::Dataplane {
   core::Capacity capacity() const override { return room; }
   core::Result<void> apply(const core::Plan& plan) override;
   core::Result<core::GateStatus> status() override { return core::GateStatus{}; }
+  core::Result<void> standing() const override { return {}; }
   core::Result<std::size_t> sweep_flows() override { return std::size_t{0}; }
 
   void reboot() { maps = {}; }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gatekeeper on a real store and real maps: what is decided arrives in the maps; a restart changes nothing there; a
 // gate that went away or was loaded anew is noticed by the next sweep, and filled again (I6).
+#include <fstream>
+
 #include "controlplane/dataplane/map_dataplane.hpp"
+#include "controlplane/dataplane/projection.hpp"
 #include "controlplane/store/sqlite_store.hpp"
+#include "loader/interface.hpp"
 #include "tests/support/pinned_gate.hpp"
 #include "tests/unit/core/gate_world.hpp"
 
@@ -17,6 +21,8 @@ struct Daemon {
       : store(*store::SqliteStore::open(file, clock)),
         plane({.run_dir = gate.run_dir()}),
         gatekeeper(core::Settings{}, clock, randomness, *store, plane) {
+    // As the loader notes an interface of a network namespace that is not ours, so that it is not looked for.
+    std::ofstream(gate.instance() / "attach-eth9.json") << R"({"interface": "eth9", "index": 1})";
     REQUIRE(gatekeeper.start());
   }
   void furnish() {
@@ -33,7 +39,8 @@ struct Daemon {
 };
 
 core::Projection held(const PinnedGate& gate) {
-  return *dataplane::MapDataplane({.run_dir = gate.run_dir()}).read();
+  const loader::MapSet maps = gate.open();  // not by a data plane: the daemon under test is the only one
+  return *dataplane::read_projection(maps, *dataplane::GrantRecords::open(maps));
 }
 
 }  // namespace
@@ -83,4 +90,39 @@ TEST_CASE("a gate that went away is not ready after the next sweep") {
   std::filesystem::rename(gate.bpffs() / "away", gate.maps_folder());
   daemon.gatekeeper.sweep();
   CHECK(daemon.gatekeeper.ready());
+}
+
+TEST_CASE("a gate has one daemon: another with a store of its own leaves the maps alone") {
+  PinnedGate gate;
+  test::TempFolder folder, others;
+  Daemon daemon(gate, folder.file());
+  daemon.furnish();
+  const core::Projection before = held(gate);
+  const Daemon second(gate, others.file());
+  const auto refused = second.gatekeeper.ready();
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("another posternd rules the gate"));
+  CHECK(held(gate) == before);
+}
+
+TEST_CASE("a gate on no interface, or on one that is gone, or not confirmed in time, is not ready") {
+  PinnedGate gate;
+  test::TempFolder folder;
+  const Daemon daemon(gate, folder.file());
+  REQUIRE(daemon.gatekeeper.ready());
+  const auto maps = gate.open();
+  gate_config config{};
+  config.abi = GATE_ABI;
+  config.unconfirmed_boot_ns = 1;
+  REQUIRE(maps.config.update(0, config));
+  CHECK_FALSE(daemon.gatekeeper.ready());
+  config.unconfirmed_boot_ns = UINT64_MAX;
+  REQUIRE(maps.config.update(0, config));
+  CHECK(daemon.gatekeeper.ready());
+  std::ofstream(gate.instance() / "attach-gone0.json")
+      << R"({"interface": "gone0", "index": 999999, "networkNamespace": )" << loader::network_namespace() << "}";
+  CHECK_FALSE(daemon.gatekeeper.ready());
+  std::filesystem::remove(gate.instance() / "attach-gone0.json");
+  std::filesystem::remove(gate.instance() / "attach-eth9.json");
+  CHECK_FALSE(daemon.gatekeeper.ready());
 }

@@ -33,6 +33,8 @@ TEST_CASE("a reader never finds a live grant with another one's deadline") {
     while (!stop.load(std::memory_order_relaxed)) {
       gate_record& record = seen_by_programs[3];
       const std::uint64_t carried = dataplane::observe(record.serial);  // what a flow let in just now carries
+      // A flow can be let in by a record only once that is live.
+      if (dataplane::observe(record.state) != GATE_RECORD_LIVE || dataplane::observe(record.serial) != carried) continue;
       const std::uint64_t deadline = dataplane::observe(record.deadline_boot_ns);
       const std::uint32_t state = dataplane::observe(record.state);
       if (state != GATE_RECORD_LIVE || dataplane::observe(record.serial) != carried) continue;
