@@ -34,14 +34,17 @@ void describe(CLI::App& app, CommandLine& line) {
     CLI::Option* flag = app.add_option(flag_of(option), line.words[std::string(option.key)],
                                        std::string(option.help) + " (" + std::string(option.bounds) + ")" + fallback);
     flag->type_name("");
-    if (option.kind == Kind::list) flag->delimiter(',')->allow_extra_args(false);
-    else flag->expected(1);
+    if (option.kind == Kind::list)
+      flag->delimiter(',')->allow_extra_args(false);
+    else
+      flag->expected(1);
   }
 }
 
 Exit complain(const postern::core::Error& error) {
   std::cerr << "posternd: " << error.message << '\n';
-  for (const postern::core::Fault& fault : error.faults) std::cerr << "  " << fault.target << ": " << fault.message << '\n';
+  for (const postern::core::Fault& fault : error.faults)
+    std::cerr << "  " << fault.target << ": " << fault.message << '\n';
   return Exit::config_fault;
 }
 
@@ -60,7 +63,8 @@ Exit started(const CommandLine& line, bool file_named) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  CLI::App app("posternd decides who gets through the gate, records it, and writes it into the gate's maps.", "posternd");
+  CLI::App app("posternd decides who gets through the gate, records it, and writes it into the gate's maps.",
+               "posternd");
   CommandLine line;
   describe(app, line);
   try {

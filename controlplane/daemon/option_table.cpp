@@ -15,7 +15,9 @@ namespace {
 
 using core::Result;
 
-core::Error fault(std::string message) { return {core::ErrorCode::invalid_input, std::move(message), "", {}}; }
+core::Error fault(std::string message) {
+  return {core::ErrorCode::invalid_input, std::move(message), "", {}};
+}
 
 template <class Number>
 std::optional<Number> number_of(std::string_view text) {
@@ -27,7 +29,8 @@ std::optional<Number> number_of(std::string_view text) {
 
 Result<void> read_instance(const Json& value, Config& config) {
   config.instance = value.get<std::string>();
-  const bool plain = config.instance.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string::npos;
+  const bool plain = config.instance.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string::npos;
   if (plain && !config.instance.empty() && config.instance.size() <= 32) return {};
   return fault("'" + config.instance + "' is no instance name: 1 to 32 letters, digits, - and _.");
 }
@@ -38,8 +41,12 @@ Result<void> read_path(const Json& value, std::filesystem::path& path) {
   return fault("'" + path.string() + "' is not an absolute path.");
 }
 
-Result<void> read_run_dir(const Json& value, Config& config) { return read_path(value, config.run_dir); }
-Result<void> read_state(const Json& value, Config& config) { return read_path(value, config.state); }
+Result<void> read_run_dir(const Json& value, Config& config) {
+  return read_path(value, config.run_dir);
+}
+Result<void> read_state(const Json& value, Config& config) {
+  return read_path(value, config.state);
+}
 
 Result<void> read_socket(const Json& value, Config& config) {
   if (value.get<std::string>().empty()) {
@@ -71,7 +78,8 @@ Result<void> read_listen(const Json& value, Config& config) {
   const auto endpoint = http::parse_endpoint(text);
   if (!endpoint) return endpoint.error();
   if (!http::is_loopback(endpoint->first))
-    return fault("'" + text + "' is not a loopback address; anything else needs TLS, which a front on this host can bring.");
+    return fault("'" + text +
+                 "' is not a loopback address; anything else needs TLS, which a front on this host can bring.");
   if (endpoint->second != 0) config.listen = *endpoint;
   return {};
 }
@@ -90,7 +98,8 @@ Result<void> read_subscription(const Json& value, Config& config) {
   const std::string& text = config.settings.subscription;
   bool guid = text.size() == form.size();
   for (std::size_t i = 0; guid && i < form.size(); ++i)
-    guid = form[i] == '-' ? text[i] == '-' : std::string_view("0123456789abcdefABCDEF").find(text[i]) != std::string_view::npos;
+    guid = form[i] == '-' ? text[i] == '-'
+                          : std::string_view("0123456789abcdefABCDEF").find(text[i]) != std::string_view::npos;
   if (guid) return {};
   return fault("'" + text + "' is no GUID such as " + std::string(form) + ".");
 }
@@ -98,14 +107,19 @@ Result<void> read_subscription(const Json& value, Config& config) {
 Result<void> read_segment(const Json& value, std::string& text, std::size_t size_max) {
   text = value.get<std::string>();
   const auto allowed = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::string_view("-_.()").find(c) != std::string_view::npos;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("-_.()").find(c) != std::string_view::npos;
   };
   if (!text.empty() && text.size() <= size_max && std::all_of(text.begin(), text.end(), allowed)) return {};
   return fault("'" + text + "' must have 1 to " + std::to_string(size_max) + " letters, digits or any of -_.().");
 }
 
-Result<void> read_resource_group(const Json& value, Config& config) { return read_segment(value, config.settings.resource_group, 90); }
-Result<void> read_location(const Json& value, Config& config) { return read_segment(value, config.settings.location, 64); }
+Result<void> read_resource_group(const Json& value, Config& config) {
+  return read_segment(value, config.settings.resource_group, 90);
+}
+Result<void> read_location(const Json& value, Config& config) {
+  return read_segment(value, config.settings.location, 64);
+}
 
 Result<void> read_prefixes(const Json& value, std::vector<core::Prefix>& prefixes) {
   for (const Json& element : value) {
@@ -116,8 +130,12 @@ Result<void> read_prefixes(const Json& value, std::vector<core::Prefix>& prefixe
   return {};
 }
 
-Result<void> read_trusted_proxies(const Json& value, Config& config) { return read_prefixes(value, config.trusted_proxies); }
-Result<void> read_failsafe_sources(const Json& value, Config& config) { return read_prefixes(value, config.settings.failsafe_sources); }
+Result<void> read_trusted_proxies(const Json& value, Config& config) {
+  return read_prefixes(value, config.trusted_proxies);
+}
+Result<void> read_failsafe_sources(const Json& value, Config& config) {
+  return read_prefixes(value, config.settings.failsafe_sources);
+}
 
 // "192.0.2.1:22/tcp", "[2001:db8::/64]:3389/udp"
 Result<core::ServiceKey> parse_service(const std::string& text) {
@@ -158,7 +176,8 @@ Result<void> read_users(const Json& value, Config& config) {
     const auto same = [&](const core::Role& role) { return role.name == assignment.role; };
     if (std::none_of(roles.begin(), roles.end(), same))
       return fault("User '" + user + "' has the role '" + assignment.role + "', which does not exist.");
-    if (!assignment.scope.starts_with('/')) return fault("User '" + user + "' has the scope '" + assignment.scope + "'; a scope begins with '/'.");
+    if (!assignment.scope.starts_with('/'))
+      return fault("User '" + user + "' has the scope '" + assignment.scope + "'; a scope begins with '/'.");
     config.users.push_back({user, assignment});
   }
   return {};
@@ -176,20 +195,35 @@ Result<void> read_log_level(const Json& value, Config& config) {
 // In the order they are read: `socket` needs instance and run_dir.
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table{
-      {"instance", Kind::text, "gate", "1 to 32 letters, digits, - and _", "Name that keeps several gates on one host apart", read_instance},
-      {"run_dir", Kind::text, "/run/postern", "absolute path", "Folder with each instance's pinned maps and socket", read_run_dir},
+      {"instance", Kind::text, "gate", "1 to 32 letters, digits, - and _",
+       "Name that keeps several gates on one host apart", read_instance},
+      {"run_dir", Kind::text, "/run/postern", "absolute path", "Folder with each instance's pinned maps and socket",
+       read_run_dir},
       {"state", Kind::text, "/var/lib/postern/postern.db", "absolute path", "The database", read_state},
-      {"socket", Kind::text, "", "absolute path", "Unix socket of the API; RUN_DIR/INSTANCE/api.sock if empty", read_socket},
-      {"socket_group", Kind::text, "", "group name or gid", "Group that may use the socket and whose members are admins; the daemon's own if empty", read_socket_group},
-      {"listen", Kind::text, "127.0.0.1:7822", "loopback address:port", "HTTP on loopback, with tokens; port 0 or empty: off", read_listen},
-      {"public_url", Kind::text, "", "https://…", "Where clients reach a TLS front of ours: its Host is accepted, links in answers begin with it", read_public_url},
-      {"subscription", Kind::text, "00000000-0000-0000-0000-000000000000", "GUID", "Subscription of machines that are registered without an id", read_subscription},
-      {"resource_group", Kind::text, "default", "1 to 90 letters, digits, -_.()", "Their resource group", read_resource_group},
-      {"location", Kind::text, "local", "1 to 64 letters, digits, -_.()", "Location of policies made without one", read_location},
-      {"trusted_proxies", Kind::list, "[]", "addresses and blocks", "Peers whose X-Forwarded-For is believed", read_trusted_proxies},
-      {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"}})", "Roles of local users at the Unix socket, also of members of its group that shall be less than admin", read_users},
-      {"failsafe_sources", Kind::list, "[]", "addresses and blocks", "Sources that are never gated: whoever must always get in", read_failsafe_sources},
-      {"failsafe_services", Kind::list, "[]", "ADDRESS:PORT/tcp or /udp", "Services that are never gated", read_failsafe_services},
+      {"socket", Kind::text, "", "absolute path", "Unix socket of the API; RUN_DIR/INSTANCE/api.sock if empty",
+       read_socket},
+      {"socket_group", Kind::text, "", "group name or gid",
+       "Group that may use the socket and whose members are admins; the daemon's own if empty", read_socket_group},
+      {"listen", Kind::text, "127.0.0.1:7822", "loopback address:port",
+       "HTTP on loopback, with tokens; port 0 or empty: off", read_listen},
+      {"public_url", Kind::text, "", "https://…",
+       "Where clients reach a TLS front of ours: its Host is accepted, links in answers begin with it",
+       read_public_url},
+      {"subscription", Kind::text, "00000000-0000-0000-0000-000000000000", "GUID",
+       "Subscription of machines that are registered without an id", read_subscription},
+      {"resource_group", Kind::text, "default", "1 to 90 letters, digits, -_.()", "Their resource group",
+       read_resource_group},
+      {"location", Kind::text, "local", "1 to 64 letters, digits, -_.()", "Location of policies made without one",
+       read_location},
+      {"trusted_proxies", Kind::list, "[]", "addresses and blocks", "Peers whose X-Forwarded-For is believed",
+       read_trusted_proxies},
+      {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"}})",
+       "Roles of local users at the Unix socket, also of members of its group that shall be less than admin",
+       read_users},
+      {"failsafe_sources", Kind::list, "[]", "addresses and blocks",
+       "Sources that are never gated: whoever must always get in", read_failsafe_sources},
+      {"failsafe_services", Kind::list, "[]", "ADDRESS:PORT/tcp or /udp", "Services that are never gated",
+       read_failsafe_services},
       {"log_level", Kind::text, "info", "debug, info, warn, error, off", "What is logged, to stderr", read_log_level},
   };
   return table;

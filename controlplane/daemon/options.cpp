@@ -24,8 +24,10 @@ Json fallback_of(const Option& option) {
 // A wrong kind as a sentence; empty: it is right.
 std::string kind_fault(const Option& option, const Json& value) {
   switch (option.kind) {
-    case Kind::text: return value.is_string() ? "" : "Must be a string, not " + value.dump() + ".";
-    case Kind::object: return value.is_object() ? "" : "Must be an object, not " + value.dump() + ".";
+    case Kind::text:
+      return value.is_string() ? "" : "Must be a string, not " + value.dump() + ".";
+    case Kind::object:
+      return value.is_object() ? "" : "Must be an object, not " + value.dump() + ".";
     case Kind::list:
       if (!value.is_array()) return "Must be an array of strings, not " + value.dump() + ".";
       for (const Json& element : value)
@@ -53,7 +55,8 @@ Json parse_refusing_doubles(const std::string& text, const std::string& path, st
 void read_file(const std::string& path, bool required, Given& given) {
   std::ifstream file(path);
   if (!file) {
-    if (required || errno != ENOENT) given.faults.push_back({std::string("Cannot be read: ") + std::strerror(errno) + ".", path});
+    if (required || errno != ENOENT)
+      given.faults.push_back({std::string("Cannot be read: ") + std::strerror(errno) + ".", path});
     return;
   }
   std::ostringstream text;

@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 enum class Kind { text, list, object };
 
 struct Option {
-  std::string_view key;       // in the file; the flag is --key with '-' for '_'
+  std::string_view key;  // in the file; the flag is --key with '-' for '_'
   Kind kind;
   std::string_view fallback;  // the default: text as it is, else JSON
   std::string_view bounds;    // what values there are, for people

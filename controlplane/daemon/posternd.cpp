@@ -51,7 +51,9 @@ core::Result<void> listen(http::Server& server, const Config& config, std::uint3
   std::filesystem::create_directory(folder, ignored);
   if (!std::filesystem::is_directory(folder, ignored))
     return core::Error{core::ErrorCode::service_unavailable,
-                       "There is no folder '" + folder.string() + "' for the socket; `postern-loader attach` makes it.", "", {}};
+                       "There is no folder '" + folder.string() + "' for the socket; `postern-loader attach` makes it.",
+                       "",
+                       {}};
   auto local = http::listen_unix(config.socket.string(), group);
   if (!local) return local.error();
   if (config.listen) {
@@ -94,17 +96,19 @@ Exit run(const Config& config) {
   umask(0077);
   const std::uint32_t group = config.socket_group.value_or(getegid());
 
-  asio::io_context io(1);               // everything runs on this one thread
-  SystemClock clock;                    // wall and boot time
-  SystemRandomness randomness;          // secrets, hashes
+  asio::io_context io(1);                                      // everything runs on this one thread
+  SystemClock clock;                                           // wall and boot time
+  SystemRandomness randomness;                                 // secrets, hashes
   auto store = store::SqliteStore::open(config.state, clock);  // the truth; also keeps a second daemon out
   if (!store) return failed("the store cannot be opened", store.error());
   dataplane::MapDataplane dataplane({.run_dir = config.run_dir, .instance = config.instance});  // the maps
-  core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);  // who decides
+  core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
   http::Api api(gatekeeper, api_options(config, group));  // routes
-  http::Server server(io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
-  if (const auto listening = listen(server, config, group); !listening) return failed("cannot listen", listening.error());
+  http::Server server(
+      io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
+  if (const auto listening = listen(server, config, group); !listening)
+    return failed("cannot listen", listening.error());
 
   ReadyLog ready_log;  // the timers: deadlines, the clock, flows
   Watch watch(io, clock);
@@ -133,7 +137,8 @@ Exit run(const Config& config) {
   const auto ready = gatekeeper.ready();
   ready_log.note(ready);
   std::cout << "posternd: ready socket=" << config.socket.string() << " listen="
-            << (config.listen ? core::to_string(config.listen->first) + ":" + std::to_string(config.listen->second) : "off")
+            << (config.listen ? core::to_string(config.listen->first) + ":" + std::to_string(config.listen->second)
+                              : "off")
             << " gate=" << (ready ? "ready" : "away") << std::endl;
   io.run();
   spdlog::info("Stopped.");

@@ -5,10 +5,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <algorithm>
 #include <cerrno>
 
 namespace postern::daemon {
@@ -57,12 +57,13 @@ void Watch::clock(std::function<void()> changed) {
     spdlog::warn("Steps of the clock are noticed once a second only. errno={}", errno);
   }
   // A step is told at once; the slow check also finds what no timer reports.
-  every(std::chrono::duration_cast<std::chrono::milliseconds>(longest_sleep), [this, changed, before = offset_of(clock_.now())]() mutable {
-    const auto offset = offset_of(clock_.now());
-    if (std::chrono::abs(offset - before) < offset_tolerance) return;
-    before = offset;
-    changed();
-  });
+  every(std::chrono::duration_cast<std::chrono::milliseconds>(longest_sleep),
+        [this, changed, before = offset_of(clock_.now())]() mutable {
+          const auto offset = offset_of(clock_.now());
+          if (std::chrono::abs(offset - before) < offset_tolerance) return;
+          before = offset;
+          changed();
+        });
 }
 
 asio::awaitable<void> Watch::run_deadlines(Timer& timer, std::function<std::optional<core::BootTime>()> next,
@@ -71,7 +72,8 @@ asio::awaitable<void> Watch::run_deadlines(Timer& timer, std::function<std::opti
   while (!stopping_) {
     std::chrono::nanoseconds wait = longest_sleep;
     if (const auto deadline = next(); deadline && !swept_in_vain)
-      wait = std::clamp<std::chrono::nanoseconds>(*deadline - clock_.now().boot, std::chrono::nanoseconds{0}, longest_sleep);
+      wait = std::clamp<std::chrono::nanoseconds>(*deadline - clock_.now().boot, std::chrono::nanoseconds{0},
+                                                  longest_sleep);
     timer.expires_after(wait);
     co_await timer.async_wait(as_result);
     if (stopping_) co_return;

@@ -31,12 +31,16 @@ std::string client_request_id(const HttpRequest& request) {
 core::Result<void> check_api_version(const Target& target) {
   const auto version = target.parameter("api-version");
   if (!version || version->empty())
-    return core::Error{core::ErrorCode::missing_api_version, "The api-version query parameter (?api-version=) is required.", "api-version", {}};
+    return core::Error{core::ErrorCode::missing_api_version,
+                       "The api-version query parameter (?api-version=) is required.",
+                       "api-version",
+                       {}};
   const std::string folded = core::folded(*version);
   if (folded == "2020-01-01" || folded == "2015-06-01-preview") return {};
   return core::Error{core::ErrorCode::invalid_api_version,
                      "The api-version '" + *version + "' is not supported; use '2020-01-01' or '2015-06-01-preview'.",
-                     "api-version", {}};
+                     "api-version",
+                     {}};
 }
 
 std::optional<HttpResponse> health(const HttpRequest& request, const Target& target, core::Gatekeeper& gatekeeper) {
@@ -51,7 +55,8 @@ std::optional<HttpResponse> health(const HttpRequest& request, const Target& tar
   return HttpResponse{.body = R"({"ready":true})", .headers = {}};
 }
 
-void add_headers(HttpResponse& response, const std::string& id, const std::string& client_id, const HttpRequest& request) {
+void add_headers(HttpResponse& response, const std::string& id, const std::string& client_id,
+                 const HttpRequest& request) {
   auto& headers = response.headers;
   headers.emplace_back("Cache-Control", "no-cache");
   headers.emplace_back("Pragma", "no-cache");
@@ -61,7 +66,8 @@ void add_headers(HttpResponse& response, const std::string& id, const std::strin
   if (!client_id.empty()) headers.emplace_back("x-ms-client-request-id", client_id);
   const auto correlation = request.first("x-ms-correlation-request-id").value_or("");
   const auto plain = [](char c) { return c > 0x20 && c < 0x7f; };
-  const bool usable = !correlation.empty() && correlation.size() <= 128 && std::all_of(correlation.begin(), correlation.end(), plain);
+  const bool usable =
+      !correlation.empty() && correlation.size() <= 128 && std::all_of(correlation.begin(), correlation.end(), plain);
   headers.emplace_back("x-ms-correlation-request-id", usable ? std::string(correlation) : id);
 }
 
@@ -75,7 +81,8 @@ HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
     response = answer(request, peer, told);
   } catch (const std::exception& broken) {
     spdlog::error("A call broke an invariant. id={} what={}", told.id, one_line(broken.what()));
-    const core::Error error{core::ErrorCode::internal, "The server made a mistake; its log has more under id " + told.id + ".", "", {}};
+    const core::Error error{
+        core::ErrorCode::internal, "The server made a mistake; its log has more under id " + told.id + ".", "", {}};
     response = error_response(error, is_azure_path(request.target) ? Dialect::azure : Dialect::own);
   }
   add_headers(response, told.id, told.client_id, request);
@@ -117,12 +124,13 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       return error_response(version.error(), Dialect::azure);
   }
   const std::string host(request.first("host").value_or("localhost"));
-  Call call{.gatekeeper = gatekeeper_,
-            .caller = {std::move(*principal), caller_address(request, peer, options_.identity), told.id, told.client_id},
-            .target = std::move(*target),
-            .parameters = std::move(match.parameters),
-            .body = request.body,
-            .links = {options_.public_url.empty() ? "http://" + host : options_.public_url, options_.page_size}};
+  Call call{
+      .gatekeeper = gatekeeper_,
+      .caller = {std::move(*principal), caller_address(request, peer, options_.identity), told.id, told.client_id},
+      .target = std::move(*target),
+      .parameters = std::move(match.parameters),
+      .body = request.body,
+      .links = {options_.public_url.empty() ? "http://" + host : options_.public_url, options_.page_size}};
   return match.route->handler(call);
 }
 

@@ -83,7 +83,9 @@ Json encode_policy(const core::PolicyView& view) {
   return json;
 }
 
-Json encode_accepted(const core::RequestView& view) { return encode_request(view, "Initiating"); }
+Json encode_accepted(const core::RequestView& view) {
+  return encode_request(view, "Initiating");
+}
 
 Json encode_revoked(const std::vector<core::GrantView>& grants) {
   Json machines = Json::array();

@@ -7,9 +7,13 @@
 namespace postern::http::azure {
 namespace {
 
-HttpResponse fail(const core::Error& error) { return error_response(error, Dialect::azure); }
+HttpResponse fail(const core::Error& error) {
+  return error_response(error, Dialect::azure);
+}
 
-HttpResponse answer(int status, const Json& json) { return {.status = status, .body = to_text(json), .headers = {}}; }
+HttpResponse answer(int status, const Json& json) {
+  return {.status = status, .body = to_text(json), .headers = {}};
+}
 
 }  // namespace
 

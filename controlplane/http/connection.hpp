@@ -18,11 +18,11 @@ struct Connection {
 
   boost::asio::generic::stream_protocol::socket socket;
   Peer peer;
-  std::size_t listener = 0;   // which one accepted it
-  Time deadline{};            // the server closes the socket then
-  bool waiting = true;        // between requests: may be closed for a newcomer
+  std::size_t listener = 0;  // which one accepted it
+  Time deadline{};           // the server closes the socket then
+  bool waiting = true;       // between requests: may be closed for a newcomer
   Time waiting_since{};
-  bool closing = false;       // the answer under way is the last
+  bool closing = false;  // the answer under way is the last
 };
 
 // Reads and answers requests until the peer leaves, a deadline passes or the server stops. Does not throw.

@@ -21,7 +21,9 @@ core::Error fault(const std::string& what, const std::string& endpoint, int erro
   return {core::ErrorCode::service_unavailable, what + " '" + endpoint + "': " + std::strerror(error) + ".", "", {}};
 }
 
-core::Error refused(std::string message) { return {core::ErrorCode::invalid_input, std::move(message), "", {}}; }
+core::Error refused(std::string message) {
+  return {core::ErrorCode::invalid_input, std::move(message), "", {}};
+}
 
 // bind(2) wants a sockaddr of any family; this cast is the interface's.
 template <class Sockaddr>
@@ -39,7 +41,7 @@ struct Descriptor {
 
 // Removes a socket file whose listener is gone.
 core::Result<void> clear_stale(const std::string& path, const sockaddr_un& address) {
-  struct stat info{};
+  struct stat info {};
   if (lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};
     return fault("Cannot look at the socket", path, errno);
@@ -57,7 +59,7 @@ core::Result<void> clear_stale(const std::string& path, const sockaddr_un& addre
 
 Listener::Listener(int fd, std::string path, std::uint16_t port, core::Family family)
     : fd_(fd), path_(std::move(path)), port_(port), family_(family) {
-  struct stat info{};
+  struct stat info {};
   if (!path_.empty() && lstat(path_.c_str(), &info) == 0) {
     device_ = info.st_dev;
     inode_ = info.st_ino;
@@ -65,8 +67,12 @@ Listener::Listener(int fd, std::string path, std::uint16_t port, core::Family fa
 }
 
 Listener::Listener(Listener&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::exchange(other.path_, {})), port_(other.port_),
-      family_(other.family_), device_(other.device_), inode_(other.inode_) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::exchange(other.path_, {})),
+      port_(other.port_),
+      family_(other.family_),
+      device_(other.device_),
+      inode_(other.inode_) {}
 
 Listener::~Listener() {
   if (fd_ < 0) return;
@@ -75,9 +81,10 @@ Listener::~Listener() {
 }
 
 void Listener::remove_file() {
-  struct stat info{};
+  struct stat info {};
   // Somebody may have removed it by hand, and something else may stand there now.
-  const bool own_file = !path_.empty() && lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
+  const bool own_file =
+      !path_.empty() && lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
   if (own_file) unlink(path_.c_str());
 }
 
@@ -85,7 +92,8 @@ core::Result<Listener> listen_unix(const std::string& path, std::optional<std::u
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path)
-    return refused("The socket path '" + path + "' must have 1 to " + std::to_string(sizeof address.sun_path - 1) + " bytes.");
+    return refused("The socket path '" + path + "' must have 1 to " + std::to_string(sizeof address.sun_path - 1) +
+                   " bytes.");
   path.copy(address.sun_path, path.size());
   if (const auto cleared = clear_stale(path, address); !cleared) return cleared.error();
   Descriptor socket_fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
@@ -105,7 +113,8 @@ core::Result<Listener> listen_unix(const std::string& path, std::optional<std::u
 
 core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t port) {
   const bool v4 = address.family == core::Family::ipv4;
-  const std::string shown = (v4 ? core::to_string(address) : "[" + core::to_string(address) + "]") + ":" + std::to_string(port);
+  const std::string shown =
+      (v4 ? core::to_string(address) : "[" + core::to_string(address) + "]") + ":" + std::to_string(port);
   if (!is_loopback(address))
     return refused("'" + shown + "' is not a loopback address; without TLS the daemon listens on loopback only.");
   Descriptor socket_fd{socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
@@ -120,11 +129,13 @@ core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t po
   in6.sin6_family = AF_INET6;
   in6.sin6_port = htons(port);
   std::memcpy(&in6.sin6_addr, address.bytes.data(), sizeof in6.sin6_addr);
-  const int bound = v4 ? bind(socket_fd.fd, as_sockaddr(in4), sizeof in4) : bind(socket_fd.fd, as_sockaddr(in6), sizeof in6);
+  const int bound =
+      v4 ? bind(socket_fd.fd, as_sockaddr(in4), sizeof in4) : bind(socket_fd.fd, as_sockaddr(in6), sizeof in6);
   if (bound != 0 || listen(socket_fd.fd, backlog) != 0) return fault("Cannot listen on", shown, errno);
   sockaddr_in6 name{};  // the port lies at the same place in both families
   socklen_t length = sizeof name;
-  if (getsockname(socket_fd.fd, reinterpret_cast<sockaddr*>(&name), &length) != 0) return fault("Cannot listen on", shown, errno);
+  if (getsockname(socket_fd.fd, reinterpret_cast<sockaddr*>(&name), &length) != 0)
+    return fault("Cannot listen on", shown, errno);
   return Listener(std::exchange(socket_fd.fd, -1), "", ntohs(name.sin6_port), address.family);
 }
 

@@ -25,8 +25,8 @@ class Listener {
   int release_fd() { return std::exchange(fd_, -1); }
   // To be called while the socket still listens: until then no other daemon takes the path, so the file is our own.
   void remove_file();
-  const std::string& path() const { return path_; }   // empty: TCP
-  std::uint16_t port() const { return port_; }        // the one the kernel chose, if 0 was asked
+  const std::string& path() const { return path_; }  // empty: TCP
+  std::uint16_t port() const { return port_; }       // the one the kernel chose, if 0 was asked
   core::Family family() const { return family_; }
 
  private:
@@ -37,7 +37,8 @@ class Listener {
   std::uint64_t device_ = 0, inode_ = 0;
 };
 
-// Mode 0660. A socket file that nobody listens on is replaced; one with a listener, or another kind of file, is refused.
+// Mode 0660. A socket file that nobody listens on is replaced; one with a listener, or another kind of file, is
+// refused.
 core::Result<Listener> listen_unix(const std::string& path, std::optional<std::uint32_t> group);
 
 // Refuses an address that is not loopback.

@@ -36,7 +36,9 @@ std::string_view authority_of(std::string_view url) {
   return url.substr(0, url.find('/'));
 }
 
-core::Error refused(core::ErrorCode code, std::string message) { return {code, std::move(message), "", {}}; }
+core::Error refused(core::ErrorCode code, std::string message) {
+  return {code, std::move(message), "", {}};
+}
 
 }  // namespace
 
@@ -56,8 +58,9 @@ core::Result<void> check_host(const HttpRequest& request, const Peer& peer, cons
   const std::string origin = core::folded(origins.front());
   const std::string scheme = by_front ? core::folded(public_url.substr(0, public_url.find("://"))) : "http";
   if (origins.size() == 1 && origin == scheme + "://" + host) return {};
-  return refused(core::ErrorCode::authorization_failed,
-                 "The Origin '" + origin.substr(0, 100) + "' is foreign: pages of other sites may not call this server.");
+  return refused(
+      core::ErrorCode::authorization_failed,
+      "The Origin '" + origin.substr(0, 100) + "' is foreign: pages of other sites may not call this server.");
 }
 
 }  // namespace postern::http

@@ -32,8 +32,9 @@ core::Result<core::Principal> local_principal(const UnixPeer& peer, const Identi
   for (const UserRule& rule : rules.users)
     if (rule.user == name || rule.user == std::to_string(peer.uid)) mapped.assignments.push_back(rule.assignment);
   if (!mapped.assignments.empty()) return mapped;
-  const bool in_group = rules.admin_group && (peer.gid == *rules.admin_group ||
-                                              std::find(peer.groups.begin(), peer.groups.end(), *rules.admin_group) != peer.groups.end());
+  const bool in_group =
+      rules.admin_group && (peer.gid == *rules.admin_group ||
+                            std::find(peer.groups.begin(), peer.groups.end(), *rules.admin_group) != peer.groups.end());
   if (in_group) return core::Principal{name, {admin}};
   return unknown_caller("User '" + name + "' (uid " + std::to_string(peer.uid) +
                         ") is not root, not in the gate's group and not in the configuration's users; send a token.");
@@ -78,7 +79,8 @@ core::Result<core::Principal> identify(const HttpRequest& request, const Peer& p
   const bool bearer = fields.size() == 1 && core::folded(field.substr(0, scheme.size())) == scheme;
   const std::string_view secret = bearer ? trimmed(field.substr(scheme.size())) : std::string_view{};
   if (secret.empty())
-    return core::Error{core::ErrorCode::invalid_token, "The 'Authorization' header must be 'Bearer' and one token.", "", {}};
+    return core::Error{
+        core::ErrorCode::invalid_token, "The 'Authorization' header must be 'Bearer' and one token.", "", {}};
   return authenticate(secret);
 }
 
@@ -89,7 +91,8 @@ std::optional<core::Address> caller_address(const HttpRequest& request, const Pe
     return peer.address;
   }
   std::string chain;
-  for (const std::string_view field : request.all("x-forwarded-for")) chain += (chain.empty() ? "" : ",") + std::string(field);
+  for (const std::string_view field : request.all("x-forwarded-for"))
+    chain += (chain.empty() ? "" : ",") + std::string(field);
   std::string_view rest = chain;
   while (!rest.empty()) {
     const std::size_t comma = rest.rfind(',');

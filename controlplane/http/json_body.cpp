@@ -43,7 +43,8 @@ class Inspector : public nlohmann::json_sax<Json> {
   bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
     std::string_view what = error.what();
     if (const auto end = what.find("] "); end != std::string_view::npos) what.remove_prefix(end + 2);
-    fault = "The body is not valid JSON: " + std::string(what.substr(0, 300)) + " (byte " + std::to_string(position) + ").";
+    fault =
+        "The body is not valid JSON: " + std::string(what.substr(0, 300)) + " (byte " + std::to_string(position) + ").";
     return false;
   }
 
@@ -74,6 +75,8 @@ core::Result<Json> parse_json(std::string_view body) {
   return Json::parse(body.begin(), body.end());
 }
 
-std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string to_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace postern::http

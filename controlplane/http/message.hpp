@@ -21,9 +21,9 @@ struct UnixPeer {
 };
 
 struct Peer {
-  std::optional<UnixPeer> local;                 // set: came over the Unix socket
-  std::optional<core::Address> address;          // set: came over TCP
-  std::uint16_t server_port = 0;                 // of the TCP listener
+  std::optional<UnixPeer> local;         // set: came over the Unix socket
+  std::optional<core::Address> address;  // set: came over TCP
+  std::uint16_t server_port = 0;         // of the TCP listener
 };
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case, in the order received
@@ -50,10 +50,10 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 200;
-  std::string body;                              // empty: no Content-Type either
+  std::string body;  // empty: no Content-Type either
   std::string content_type = "application/json";
-  Headers headers;                               // besides Content-Type and Content-Length
-  bool close = false;                            // end the connection after this answer
+  Headers headers;     // besides Content-Type and Content-Length
+  bool close = false;  // end the connection after this answer
 };
 
 }  // namespace postern::http

@@ -108,7 +108,8 @@ core::TokenDraft decode_token(std::string_view body) {
 }
 
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target) {
-  if (const auto known = refuse_unknown_parameters(target, {"machine", "requestor", "all"}); !known) return known.error();
+  if (const auto known = refuse_unknown_parameters(target, {"machine", "requestor", "all"}); !known)
+    return known.error();
   core::GrantFilter filter;
   filter.machine = target.parameter("machine").value_or("");
   filter.requestor = target.parameter("requestor").value_or("");
@@ -120,8 +121,8 @@ core::Result<core::GrantFilter> decode_grant_filter(const Target& target) {
 }
 
 core::Result<core::AuditQuery> decode_audit_query(const Target& target) {
-  const auto known = refuse_unknown_parameters(
-      target, {"machine", "principal", "operation", "from", "to", "before", "limit"});
+  const auto known =
+      refuse_unknown_parameters(target, {"machine", "principal", "operation", "from", "to", "before", "limit"});
   if (!known) return known.error();
   core::AuditQuery query;
   query.machine = target.parameter("machine").value_or("");
@@ -131,7 +132,8 @@ core::Result<core::AuditQuery> decode_audit_query(const Target& target) {
     const auto text = target.parameter(name);
     if (!text) continue;
     const auto time = core::parse_time(*text);
-    if (!time) return core::Error{core::ErrorCode::invalid_input, time.error().message, name, {{time.error().message, name}}};
+    if (!time)
+      return core::Error{core::ErrorCode::invalid_input, time.error().message, name, {{time.error().message, name}}};
     *field = *time;
   }
   if (const auto text = target.parameter("before")) {
@@ -147,7 +149,9 @@ core::Result<core::AuditQuery> decode_audit_query(const Target& target) {
   return query;
 }
 
-core::Result<std::uint64_t> decode_serial(std::string_view text) { return read_number(text, "serial", UINT64_MAX); }
+core::Result<std::uint64_t> decode_serial(std::string_view text) {
+  return read_number(text, "serial", UINT64_MAX);
+}
 
 core::Error with_own_places(core::Error error) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> names{{

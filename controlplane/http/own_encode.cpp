@@ -15,9 +15,13 @@ Json texts(const List& list) {
   return json;
 }
 
-std::string_view state_name(std::string_view state) { return state == "not_configured" ? "notConfigured" : state; }
+std::string_view state_name(std::string_view state) {
+  return state == "not_configured" ? "notConfigured" : state;
+}
 
-std::string_view last_segment(std::string_view id) { return id.substr(id.rfind('/') + 1); }
+std::string_view last_segment(std::string_view id) {
+  return id.substr(id.rfind('/') + 1);
+}
 
 Json encode_counts(const std::vector<core::ReasonCount>& counts, bool with_verdict) {
   Json json = Json::array();

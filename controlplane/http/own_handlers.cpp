@@ -7,9 +7,13 @@
 namespace postern::http::own {
 namespace {
 
-HttpResponse fail(const core::Error& error) { return error_response(error, Dialect::own); }
+HttpResponse fail(const core::Error& error) {
+  return error_response(error, Dialect::own);
+}
 
-HttpResponse answer(int status, const Json& json) { return {.status = status, .body = to_text(json), .headers = {}}; }
+HttpResponse answer(int status, const Json& json) {
+  return {.status = status, .body = to_text(json), .headers = {}};
+}
 
 HttpResponse erased(const core::Result<bool>& existed, core::ErrorCode absent, std::string_view what) {
   if (!existed) return fail(existed.error());

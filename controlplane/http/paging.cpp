@@ -26,7 +26,8 @@ core::Result<std::string> last_key(std::string_view token, std::string_view filt
   const std::string folded = core::folded(token);
   const bool hex = folded.size() % 2 == 0 && folded.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!hex || !folded.starts_with(bound))
-    return core::Error{core::ErrorCode::invalid_request_content, "The $skipToken does not belong to this list.", "$skipToken", {}};
+    return core::Error{
+        core::ErrorCode::invalid_request_content, "The $skipToken does not belong to this list.", "$skipToken", {}};
   std::string key;
   for (std::size_t i = bound.size(); i < folded.size(); i += 2)
     key.push_back(static_cast<char>(std::stoi(folded.substr(i, 2), nullptr, 16)));
@@ -49,8 +50,8 @@ core::Result<PolicyPage> page_of(std::vector<core::PolicyView> policies, const c
   if (more) policies.resize(links.page_size);
   page.policies = std::move(policies);
   if (more) {
-    page.next_link = links.base + std::string(target.raw_path) + "?api-version=" +
-                     percent_encode(target.parameter("api-version").value_or("2020-01-01")) +
+    page.next_link = links.base + std::string(target.raw_path) +
+                     "?api-version=" + percent_encode(target.parameter("api-version").value_or("2020-01-01")) +
                      "&$skipToken=" + to_hex(filter_text(filter) + key(page.policies.back()));
   }
   return page;

@@ -77,21 +77,34 @@ Json encode_problem(int status, std::string_view code, const core::Error& error)
 
 }  // namespace
 
-int status_of(ErrorCode code) { return statuses[static_cast<std::size_t>(code)].status; }
+int status_of(ErrorCode code) {
+  return statuses[static_cast<std::size_t>(code)].status;
+}
 
 std::string_view status_text(int status) {
   switch (status) {
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 503: return "Service Unavailable";
-    default: return "Internal Server Error";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Internal Server Error";
   }
 }
 
@@ -116,7 +129,8 @@ HttpResponse refusal(int status, std::string_view code, const std::string& messa
   response.close = true;
   const std::string id = new_request_id();
   response.headers.emplace_back("x-ms-request-id", id);
-  spdlog::info("Refused unread. path={} status={} code={} id={}", one_line(target.substr(0, target.find('?'))), status, code, id);
+  spdlog::info("Refused unread. path={} status={} code={} id={}", one_line(target.substr(0, target.find('?'))), status,
+               code, id);
   if (is_azure_path(target)) {
     response.body = to_text(Json{{"error", Json{{"code", code}, {"message", message}}}});
   } else {

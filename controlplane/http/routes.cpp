@@ -76,7 +76,7 @@ std::vector<std::string_view> split(std::string_view pattern) {
 
 // The parameters if the path has the pattern's shape.
 std::optional<std::vector<std::pair<std::string_view, std::string>>> bind(std::string_view pattern,
-                                                                        const std::vector<std::string>& path) {
+                                                                          const std::vector<std::string>& path) {
   const std::vector<std::string_view> segments = split(pattern);
   if (segments.size() != path.size()) return std::nullopt;
   std::vector<std::pair<std::string_view, std::string>> parameters;
@@ -135,7 +135,10 @@ Match match_route(std::string_view method, const Target& target) {
   if (match.allow.empty()) {
     match.error = {core::ErrorCode::invalid_resource_type, "There is nothing at this path.", "", {}};
   } else {
-    match.error = {core::ErrorCode::method_not_allowed, "The resource does not know this method; it knows " + match.allow + ".", "", {}};
+    match.error = {core::ErrorCode::method_not_allowed,
+                   "The resource does not know this method; it knows " + match.allow + ".",
+                   "",
+                   {}};
   }
   return match;
 }

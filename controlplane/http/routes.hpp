@@ -16,7 +16,7 @@
 namespace postern::http {
 
 struct ListLinks {
-  std::string base;            // scheme and authority that the client used, for absolute links
+  std::string base;  // scheme and authority that the client used, for absolute links
   std::size_t page_size = 100;
 };
 

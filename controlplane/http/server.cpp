@@ -89,8 +89,11 @@ void Server::Parts::admit(Stream::socket socket, std::size_t index) {
   if (!local) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   Peer peer = local ? unix_peer(fd) : tcp_peer(fd, accepting.listener.port());
   const auto now = Clock::now();
-  connections.push_back({.socket = std::move(socket), .peer = std::move(peer), .listener = index,
-                         .deadline = now + limits.idle, .waiting_since = now});
+  connections.push_back({.socket = std::move(socket),
+                         .peer = std::move(peer),
+                         .listener = index,
+                         .deadline = now + limits.idle,
+                         .waiting_since = now});
   const auto self = std::prev(connections.end());
   asio::co_spawn(io, serve(*self, limits, handler), [this, self](const std::exception_ptr& broken) {
     if (broken) spdlog::error("A connection ended by an exception.");
@@ -160,6 +163,8 @@ void Server::stop(std::function<void()> stopped) {
   parts_->ticker.cancel();
 }
 
-std::size_t Server::connections() const { return parts_->connections.size(); }
+std::size_t Server::connections() const {
+  return parts_->connections.size();
+}
 
 }  // namespace postern::http

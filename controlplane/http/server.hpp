@@ -16,11 +16,11 @@ namespace postern::http {
 struct ServerLimits {
   std::size_t body_bytes = std::size_t{1} << 20;
   std::uint32_t header_bytes = 32U << 10;
-  std::size_t connections = 256;               // a listener; beyond, the longest idle one makes room
-  std::chrono::milliseconds idle{75'000};      // SDKs see a "socket hang up" if it is under 60 s
-  std::chrono::milliseconds request{20'000};   // from the first byte of a request to its last; as long again to answer
+  std::size_t connections = 256;              // a listener; beyond, the longest idle one makes room
+  std::chrono::milliseconds idle{75'000};     // SDKs see a "socket hang up" if it is under 60 s
+  std::chrono::milliseconds request{20'000};  // from the first byte of a request to its last; as long again to answer
   std::chrono::milliseconds stop_grace{5'000};
-  std::chrono::milliseconds tick{500};         // how exactly the above are kept
+  std::chrono::milliseconds tick{500};  // how exactly the above are kept
 };
 
 using RequestHandler = std::function<HttpResponse(const HttpRequest&, const Peer&)>;

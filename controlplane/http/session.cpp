@@ -25,8 +25,10 @@ constexpr std::size_t drain_bytes_max = std::size_t{8} << 20;
 
 HttpRequest taken(Parser& parser) {
   auto& message = parser.get();
-  HttpRequest request{.method = std::string(message.method_string()), .target = std::string(message.target()),
-                      .headers = {}, .body = std::move(message.body())};
+  HttpRequest request{.method = std::string(message.method_string()),
+                      .target = std::string(message.target()),
+                      .headers = {},
+                      .body = std::move(message.body())};
   for (const auto& field : message)
     request.headers.emplace_back(core::folded(std::string_view(field.name_string())), std::string(field.value()));
   return request;
@@ -36,16 +38,20 @@ HttpRequest taken(Parser& parser) {
 std::optional<HttpResponse> refusal_of(const Error& error, Parser& parser, const ServerLimits& limits) {
   const std::string target(parser.get().target());
   if (error == wire::error::body_limit)
-    return refusal(413, "RequestEntityTooLarge", "The body is larger than " + std::to_string(limits.body_bytes) + " bytes.", target);
+    return refusal(413, "RequestEntityTooLarge",
+                   "The body is larger than " + std::to_string(limits.body_bytes) + " bytes.", target);
   if (error == wire::error::header_limit || error == wire::error::buffer_overflow)
-    return refusal(431, "RequestHeaderFieldsTooLarge", "The header is larger than " + std::to_string(limits.header_bytes) + " bytes.", target);
+    return refusal(431, "RequestHeaderFieldsTooLarge",
+                   "The header is larger than " + std::to_string(limits.header_bytes) + " bytes.", target);
   const bool malformed = error.category() == wire::make_error_code(wire::error::bad_method).category() &&
                          error != wire::error::end_of_stream && error != wire::error::partial_message;
-  if (malformed) return refusal(400, "BadRequest", "The request is not valid HTTP/1.1: " + error.message() + ".", target);
+  if (malformed)
+    return refusal(400, "BadRequest", "The request is not valid HTTP/1.1: " + error.message() + ".", target);
   return std::nullopt;
 }
 
-asio::awaitable<bool> write_response(Connection& connection, HttpResponse response, unsigned version, bool head, bool keep_alive) {
+asio::awaitable<bool> write_response(Connection& connection, HttpResponse response, unsigned version, bool head,
+                                     bool keep_alive) {
   wire::response<wire::string_body> message{static_cast<wire::status>(response.status), version};
   for (const auto& [name, value] : response.headers) message.insert(name, value);
   message.keep_alive(keep_alive);
@@ -71,7 +77,8 @@ asio::awaitable<void> drain(Connection& connection) {
 
 // Header, then body, with the interim answer a careful client waits for in between.
 asio::awaitable<Error> read_request(Connection& connection, beast::flat_buffer& buffer, Parser& parser) {
-  const auto [header_error, header_bytes] = co_await wire::async_read_header(connection.socket, buffer, parser, as_result);
+  const auto [header_error, header_bytes] =
+      co_await wire::async_read_header(connection.socket, buffer, parser, as_result);
   if (header_error || parser.is_done()) co_return header_error;
   if (beast::iequals(parser.get()[wire::field::expect], "100-continue")) {
     constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -109,7 +116,8 @@ asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, 
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
     if (error) {
       auto response = refusal_of(error, parser, limits);
-      if (response && co_await write_response(connection, *std::move(response), 11, false, false)) co_await drain(connection);
+      if (response && co_await write_response(connection, *std::move(response), 11, false, false))
+        co_await drain(connection);
       break;
     }
     const unsigned version = parser.get().version();

@@ -120,7 +120,10 @@ bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i++]);
     if (lead < 0x80) continue;
-    const int follow = lead >= 0xc2 && lead <= 0xdf ? 1 : lead >= 0xe0 && lead <= 0xef ? 2 : lead >= 0xf0 && lead <= 0xf4 ? 3 : 0;
+    const int follow = lead >= 0xc2 && lead <= 0xdf   ? 1
+                       : lead >= 0xe0 && lead <= 0xef ? 2
+                       : lead >= 0xf0 && lead <= 0xf4 ? 3
+                                                      : 0;
     if (follow == 0) return false;
     for (int k = 0; k < follow; ++k, ++i) {
       const auto next = i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;

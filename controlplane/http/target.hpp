@@ -13,8 +13,8 @@
 namespace postern::http {
 
 struct Target {
-  std::string_view raw_path;           // as sent, into the request's target
-  std::vector<std::string> segments;   // decoded; a trailing '/' adds none
+  std::string_view raw_path;          // as sent, into the request's target
+  std::vector<std::string> segments;  // decoded; a trailing '/' adds none
   std::vector<std::pair<std::string, std::string>> query;
 
   // First parameter of that name, compared without case.

@@ -28,7 +28,8 @@ int connected(int family, const sockaddr* address, socklen_t length) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -62,7 +63,8 @@ RawClient::~RawClient() {
   if (fd_ >= 0) close(fd_);
 }
 
-RawClient::RawClient(RawClient&& other) noexcept : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
+RawClient::RawClient(RawClient&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
 
 bool RawClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -111,9 +113,10 @@ bool RawClient::closed_within(std::chrono::milliseconds patience) {
   }
 }
 
-std::string request_text(std::string_view method, std::string_view target, std::string_view body, std::string_view headers,
-                         std::string_view host) {
-  std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: " + std::string(host) + "\r\n" + std::string(headers);
+std::string request_text(std::string_view method, std::string_view target, std::string_view body,
+                         std::string_view headers, std::string_view host) {
+  std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: " + std::string(host) +
+                     "\r\n" + std::string(headers);
   if (!body.empty()) text += "Content-Type: application/json\r\n";
   return text + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }

@@ -12,7 +12,7 @@
 namespace postern::test {
 
 struct RawAnswer {
-  int status = 0;        // 0: none came
+  int status = 0;  // 0: none came
   std::string head, body;
   std::string header(std::string_view name) const;  // value of the first of that name, any case; "" if absent
 };
@@ -25,7 +25,7 @@ class RawClient {
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&&) = delete;
 
-  bool send(std::string_view bytes);  // false: the peer has closed
+  bool send(std::string_view bytes);                                               // false: the peer has closed
   RawAnswer answer(std::chrono::milliseconds patience = std::chrono::seconds{5});  // one, by its Content-Length
   bool closed_within(std::chrono::milliseconds patience);  // the peer ended the connection; what it sent is dropped
 

@@ -15,7 +15,8 @@ namespace {
 
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& text) : path_("/tmp/postern-options-test-" + std::to_string(getpid()) + ".json") {
+  explicit TemporaryFile(const std::string& text)
+      : path_("/tmp/postern-options-test-" + std::to_string(getpid()) + ".json") {
     std::ofstream(path_) << text;
   }
   ~TemporaryFile() { unlink(path_.c_str()); }
@@ -121,7 +122,9 @@ TEST_CASE("faults, each with its place") {
       {"log level", R"({"log_level": "chatty"})", {"log_level"}},
       {"three at once", R"({"instance": "a b", "listen": "x", "colour": 1})", {"colour", "instance", "listen"}},
   }));
-  DYNAMIC_SECTION(row.name) { CHECK(places(daemon::make_config(given_by(row.text))) == row.places); }
+  DYNAMIC_SECTION(row.name) {
+    CHECK(places(daemon::make_config(given_by(row.text))) == row.places);
+  }
 }
 
 TEST_CASE("files that are no configuration at all") {
@@ -145,7 +148,8 @@ TEST_CASE("a file that is not there") {
 }
 
 TEST_CASE("what is printed says the same when read") {
-  auto given = given_by(R"({"instance": "lab", "users": {"alice": {"role": "reader"}}, "trusted_proxies": ["10.0.0.0/8"]})");
+  auto given =
+      given_by(R"({"instance": "lab", "users": {"alice": {"role": "reader"}}, "trusted_proxies": ["10.0.0.0/8"]})");
   const auto again = given_by(daemon::printed(given));
   CHECK(again.faults.empty());
   const auto config = daemon::make_config(again);

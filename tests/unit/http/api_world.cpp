@@ -14,7 +14,8 @@ std::string ApiAnswer::header(const std::string& name) const {
   return "";
 }
 
-ApiAnswer ApiWorld::call(const std::string& method, const std::string& target, const std::string& body, http::Headers headers) {
+ApiAnswer ApiWorld::call(const std::string& method, const std::string& target, const std::string& body,
+                         http::Headers headers) {
   http::Peer peer;
   peer.local = http::UnixPeer{0, 0, {}};
   headers.emplace_back("host", "localhost");

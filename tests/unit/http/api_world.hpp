@@ -9,8 +9,9 @@
 
 namespace postern::tests {
 
-inline const std::string policy_path = "/subscriptions/" + subscription +
-                                       "/resourceGroups/lab/providers/Microsoft.Security/locations/westeurope/jitNetworkAccessPolicies/default";
+inline const std::string policy_path =
+    "/subscriptions/" + subscription +
+    "/resourceGroups/lab/providers/Microsoft.Security/locations/westeurope/jitNetworkAccessPolicies/default";
 inline const std::string version = "?api-version=2020-01-01";
 
 struct ApiAnswer {

@@ -9,17 +9,20 @@ using Json = nlohmann::json;
 
 namespace {
 
-std::string ask_body(const std::string& port, const std::string& machine = machine_id("vm1"), const std::string& more = "") {
+std::string ask_body(const std::string& port, const std::string& machine = machine_id("vm1"),
+                     const std::string& more = "") {
   return R"({"virtualMachines":[{"id":")" + machine + R"(","ports":[{)" + port + "}]}]" + more + "}";
 }
 
 const std::string good_ask = ask_body(R"("number":22,"duration":"PT1H","allowedSourceAddressPrefix":"203.0.113.7")");
 
 std::string policy_body(const std::string& port) {
-  return R"({"kind":"Basic","properties":{"virtualMachines":[{"id":")" + machine_id("vm1") + R"(","ports":[{)" + port + "}]}]}}";
+  return R"({"kind":"Basic","properties":{"virtualMachines":[{"id":")" + machine_id("vm1") + R"(","ports":[{)" + port +
+         "}]}]}}";
 }
 
-const std::string good_rule = R"("number":22,"protocol":"*","allowedSourceAddressPrefix":"*","maxRequestAccessDuration":"PT3H")";
+const std::string good_rule =
+    R"("number":22,"protocol":"*","allowedSourceAddressPrefix":"*","maxRequestAccessDuration":"PT3H")";
 
 }  // namespace
 
@@ -37,7 +40,9 @@ TEST_CASE("a policy is put, got, listed, deleted with the statuses the SDKs take
   CHECK(made.json["properties"]["requests"] == Json::array());
   CHECK_FALSE(made.json.contains("virtualMachines"));
   const Json rule = made.json["properties"]["virtualMachines"][0]["ports"][0];
-  CHECK(rule == Json::parse(R"({"number":22,"protocol":"*","allowedSourceAddressPrefix":"*","maxRequestAccessDuration":"PT3H"})"));
+  CHECK(rule ==
+        Json::parse(
+            R"({"number":22,"protocol":"*","allowedSourceAddressPrefix":"*","maxRequestAccessDuration":"PT3H"})"));
 
   CHECK(world.call("GET", path + version).json == made.json);
   CHECK(world.call("GET", core::folded(path) + version).json["name"] == "Second");  // the spelling it was made under
@@ -53,8 +58,10 @@ TEST_CASE("a policy is put, got, listed, deleted with the statuses the SDKs take
 
 TEST_CASE("several sources are written as a list, one as text") {
   ApiWorld world;
-  const auto made = world.call("PUT", policy_path + version, policy_body(
-      R"("number":22,"protocol":"tcp","allowedSourceAddressPrefix":["203.0.113.0/24","198.51.100.1"],"maxRequestAccessDuration":"pt3h","ending":"cut")"));
+  const auto made = world.call(
+      "PUT", policy_path + version,
+      policy_body(
+          R"("number":22,"protocol":"tcp","allowedSourceAddressPrefix":["203.0.113.0/24","198.51.100.1"],"maxRequestAccessDuration":"pt3h","ending":"cut")"));
   const Json rule = made.json["properties"]["virtualMachines"][0]["ports"][0];
   CHECK(rule["protocol"] == "TCP");
   CHECK(rule["allowedSourceAddressPrefixes"] == Json::array({"198.51.100.1", "203.0.113.0/24"}));
@@ -64,9 +71,11 @@ TEST_CASE("several sources are written as a list, one as text") {
 
 TEST_CASE("initiate answers 202 with Initiating, get then shows Initiated, and revoked ports say so") {
   ApiWorld world;
-  const auto asked = world.call("POST", policy_path + "/initiate" + version,
-                                ask_body(R"("number":"22","endTimeUtc":"2030-01-02T04:05:06.789Z","allowedSourceAddressPrefixes":["203.0.113.7"])",
-                                         core::folded(machine_id("vm1")), R"(,"justification":"disk full")"));
+  const auto asked = world.call(
+      "POST", policy_path + "/initiate" + version,
+      ask_body(
+          R"("number":"22","endTimeUtc":"2030-01-02T04:05:06.789Z","allowedSourceAddressPrefixes":["203.0.113.7"])",
+          core::folded(machine_id("vm1")), R"(,"justification":"disk full")"));
   REQUIRE(asked.status() == 202);
   CHECK(asked.json == Json::parse(R"({"virtualMachines":[{"id":")" + machine_id("vm1") + R"(","ports":[
       {"number":22,"allowedSourceAddressPrefix":"203.0.113.7","endTimeUtc":"2030-01-02T04:05:06.7890000Z",
@@ -136,22 +145,29 @@ TEST_CASE("faults are found in the contract's order") {
       {"no such resource type", reader, "PATCH", "/subscriptions/nothing", "{", 404, "InvalidResourceType"},
       {"a wrong method", reader, "PATCH", policy_path, "{", 405, "MethodNotAllowed"},
       {"no api-version", reader, "PUT", policy_path, "{", 400, "MissingApiVersionParameter"},
-      {"no api-version on a path in disguise", reader, "PUT", "/%73" + policy_path.substr(2), "{", 400, "MissingApiVersionParameter"},
+      {"no api-version on a path in disguise", reader, "PUT", "/%73" + policy_path.substr(2), "{", 400,
+       "MissingApiVersionParameter"},
       {"an empty api-version", reader, "PUT", policy_path + "?api-version=", "{", 400, "MissingApiVersionParameter"},
-      {"another api-version", reader, "PUT", policy_path + "?api-version=2021-01-01", "{", 400, "InvalidApiVersionParameter"},
+      {"another api-version", reader, "PUT", policy_path + "?api-version=2021-01-01", "{", 400,
+       "InvalidApiVersionParameter"},
       {"no right to put", reader, "PUT", policy_path + version, "{", 403, "AuthorizationFailed"},
       {"no right to delete", requester, "DELETE", absent + version, "", 403, "AuthorizationFailed"},
       {"no right to initiate", reader, "POST", absent + "/initiate" + version, "{", 403, "AuthorizationFailed"},
       {"no right to revoke", reader, "POST", absent + "/revoke" + version, "{", 403, "AuthorizationFailed"},
       {"a policy that is no JSON", admin_token, "PUT", policy_path + version, "{", 400, "InvalidRequestContent"},
       {"a policy without properties", admin_token, "PUT", policy_path + version, "{}", 400, "InvalidRequestContent"},
-      {"a policy that breaks a rule", admin_token, "PUT", policy_path + version, policy_body(R"("number":0)"), 400, "InvalidPolicyInput"},
-      {"a request that is no JSON, of an absent policy", requester, "POST", absent + "/initiate" + version, "{", 400, "InvalidRequestContent"},
-      {"a malformed request, of an absent policy", requester, "POST", absent + "/initiate" + version, malformed, 400, "InvalidInitiateInput"},
-      {"a request without machines, of an absent policy", requester, "POST", absent + "/initiate" + version, "{}", 400, "InvalidInitiateInput"},
+      {"a policy that breaks a rule", admin_token, "PUT", policy_path + version, policy_body(R"("number":0)"), 400,
+       "InvalidPolicyInput"},
+      {"a request that is no JSON, of an absent policy", requester, "POST", absent + "/initiate" + version, "{", 400,
+       "InvalidRequestContent"},
+      {"a malformed request, of an absent policy", requester, "POST", absent + "/initiate" + version, malformed, 400,
+       "InvalidInitiateInput"},
+      {"a request without machines, of an absent policy", requester, "POST", absent + "/initiate" + version, "{}", 400,
+       "InvalidInitiateInput"},
       {"an absent policy", requester, "POST", absent + "/initiate" + version, outside, 404, "PolicyNotFound"},
       {"get of an absent policy", reader, "GET", absent + version, "", 404, "PolicyNotFound"},
-      {"outside the policy", requester, "POST", policy_path + "/initiate" + version, outside, 400, "AccessRequestNotSubsetOfPolicy"},
+      {"outside the policy", requester, "POST", policy_path + "/initiate" + version, outside, 400,
+       "AccessRequestNotSubsetOfPolicy"},
   }));
   DYNAMIC_SECTION(row.name) {
     const auto answer = world.call_as(row.token, row.method, row.target, row.body);
@@ -168,8 +184,10 @@ TEST_CASE("faults are found in the contract's order") {
 
 TEST_CASE("all faults of a body are told, each with its place") {
   ApiWorld world;
-  const auto answer = world.call("PUT", policy_path + version, policy_body(
-      R"("number":70000,"protocol":"ICMP","maxRequestAccessDuration":"P1W","allowedSourceAddressPrefix":"10.0.0.0/8 192.168.0.0/16")"));
+  const auto answer = world.call(
+      "PUT", policy_path + version,
+      policy_body(
+          R"("number":70000,"protocol":"ICMP","maxRequestAccessDuration":"P1W","allowedSourceAddressPrefix":"10.0.0.0/8 192.168.0.0/16")"));
   CHECK(answer.status() == 400);
   std::vector<std::string> places;
   for (const auto& detail : answer.json["error"]["details"]) {
@@ -184,14 +202,15 @@ TEST_CASE("all faults of a body are told, each with its place") {
 
 TEST_CASE("a wrong type is told once, not again as missing") {
   ApiWorld world;
-  const auto answer = world.call("PUT", policy_path + version, policy_body(
-      R"("number":true,"protocol":"TCP","maxRequestAccessDuration":"PT1H")"));
+  const auto answer = world.call("PUT", policy_path + version,
+                                 policy_body(R"("number":true,"protocol":"TCP","maxRequestAccessDuration":"PT1H")"));
   CHECK(answer.json["error"]["details"].size() == 1);
 }
 
 TEST_CASE("api-versions that are taken") {
   ApiWorld world;
-  for (const char* query : {"?api-version=2020-01-01", "?API-Version=2015-06-01-preview", "?x=1&api-version=2015-06-01-PREVIEW"}) {
+  for (const char* query :
+       {"?api-version=2020-01-01", "?API-Version=2015-06-01-preview", "?x=1&api-version=2015-06-01-PREVIEW"}) {
     INFO(query);
     CHECK(world.call("GET", policy_path + query).status() == 200);
   }
@@ -199,7 +218,8 @@ TEST_CASE("api-versions that are taken") {
 
 TEST_CASE("headers of every answer") {
   ApiWorld world;
-  const auto first = world.call("GET", policy_path + version, "", {{"x-ms-client-request-id", "abc"}, {"x-ms-correlation-request-id", "def"}});
+  const auto first = world.call("GET", policy_path + version, "",
+                                {{"x-ms-client-request-id", "abc"}, {"x-ms-correlation-request-id", "def"}});
   const auto second = world.call("GET", "/nowhere", "", {{"x-ms-client-request-id", "a b"}});
   CHECK(first.header("x-ms-request-id").size() == 36);
   CHECK(second.header("x-ms-request-id").size() == 36);
@@ -214,7 +234,8 @@ TEST_CASE("headers of every answer") {
 
 TEST_CASE("the answer's request id is the audit's") {
   ApiWorld world;
-  const auto asked = world.call("POST", policy_path + "/initiate" + version, good_ask, {{"x-ms-client-request-id", "abc"}});
+  const auto asked =
+      world.call("POST", policy_path + "/initiate" + version, good_ask, {{"x-ms-client-request-id", "abc"}});
   CHECK(world.store.records().back().request_id == asked.header("x-ms-request-id"));
   CHECK(world.store.records().back().client_request_id == "abc");
 }
@@ -224,8 +245,8 @@ TEST_CASE("\"my IP\" is not known of a caller on the gateway itself") {
   const std::string body = ask_body(R"("number":22,"duration":"PT1H")");
   CHECK(world.call("POST", policy_path + "/initiate" + version, body).code() == "InvalidInitiateInput");
   world.api_options.identity.trusted_proxies = {core::parse_prefix("127.0.0.1").value()};
-  const auto answer = world.call_as(world.token_of("alice", "requester"), "POST", policy_path + "/initiate" + version, body,
-                                    {{"x-forwarded-for", "198.51.100.1, 203.0.113.7"}});
+  const auto answer = world.call_as(world.token_of("alice", "requester"), "POST", policy_path + "/initiate" + version,
+                                    body, {{"x-forwarded-for", "198.51.100.1, 203.0.113.7"}});
   REQUIRE(answer.status() == 202);
   CHECK(answer.json["virtualMachines"][0]["ports"][0]["allowedSourceAddressPrefix"] == "203.0.113.7");
 }
@@ -233,17 +254,21 @@ TEST_CASE("\"my IP\" is not known of a caller on the gateway itself") {
 TEST_CASE("lists come in pages that survive what is put and deleted in between") {
   ApiWorld world({.identity = {}, .public_url = "", .page_size = 2});
   const std::string folder = policy_path.substr(0, policy_path.rfind('/'));
-  for (const char* name : {"b", "D", "f"}) REQUIRE(world.call("PUT", folder + "/" + name + version, policy_body(good_rule)).status() == 200);
+  for (const char* name : {"b", "D", "f"})
+    REQUIRE(world.call("PUT", folder + "/" + name + version, policy_body(good_rule)).status() == 200);
   const auto names = [](const Json& page) {
     std::string joined;
     for (const auto& policy : page["value"]) joined += policy["name"].get<std::string>() + " ";
     return joined;
   };
-  const auto target_of = [](const Json& page) { return page["nextLink"].get<std::string>().substr(std::string("http://localhost").size()); };
+  const auto target_of = [](const Json& page) {
+    return page["nextLink"].get<std::string>().substr(std::string("http://localhost").size());
+  };
 
   const Json first = world.call("GET", folder + version).json;
   CHECK(names(first) == "b D ");  // in order of id, without regard to case
-  CHECK(first["nextLink"].get<std::string>().starts_with("http://localhost" + folder + "?api-version=2020-01-01&$skipToken="));
+  CHECK(first["nextLink"].get<std::string>().starts_with("http://localhost" + folder +
+                                                         "?api-version=2020-01-01&$skipToken="));
   REQUIRE(world.call("DELETE", folder + "/D" + version).status() == 200);
   REQUIRE(world.call("PUT", folder + "/a" + version, policy_body(good_rule)).status() == 200);
   REQUIRE(world.call("PUT", folder + "/e" + version, policy_body(good_rule)).status() == 200);
@@ -259,7 +284,8 @@ TEST_CASE("lists come in pages that survive what is put and deleted in between")
   }
   SECTION("a token belongs to its filter, and to nothing else") {
     const std::string token = target_of(first).substr(target_of(first).find("&$skipToken"));
-    const std::string all = "/subscriptions/" + subscription + "/providers/Microsoft.Security/jitNetworkAccessPolicies" + version;
+    const std::string all =
+        "/subscriptions/" + subscription + "/providers/Microsoft.Security/jitNetworkAccessPolicies" + version;
     CHECK(world.call("GET", all).status() == 200);
     CHECK(world.call("GET", all + token).code() == "InvalidRequestContent");
     for (const char* bad : {"&$skipToken=zz", "&$skipToken=1", "&$skipToken=00", "&%24skiptoken="})
@@ -270,7 +296,8 @@ TEST_CASE("lists come in pages that survive what is put and deleted in between")
 TEST_CASE("the four lists") {
   ApiWorld world;
   const std::string sub = "/subscriptions/" + subscription;
-  const std::string other_place = sub + "/resourceGroups/other/providers/Microsoft.Security/locations/north/jitNetworkAccessPolicies/p";
+  const std::string other_place =
+      sub + "/resourceGroups/other/providers/Microsoft.Security/locations/north/jitNetworkAccessPolicies/p";
   REQUIRE(world.call("PUT", other_place + version, policy_body(good_rule)).status() == 200);
   const auto count = [&](const std::string& path) { return world.call("GET", path + version).json["value"].size(); };
   const std::string last = "/jitNetworkAccessPolicies";

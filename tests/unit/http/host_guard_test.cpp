@@ -33,7 +33,7 @@ TEST_CASE("Host headers") {
       {"127.0.0.1:7822", true},
       {"127.1.2.3:7822", true},
       {"[::1]:7822", true},
-      {"localhost", false},       // port 80 is not ours
+      {"localhost", false},  // port 80 is not ours
       {"localhost:7823", false},
       {"localhost:", false},
       {"localhost:78220", false},
@@ -47,7 +47,9 @@ TEST_CASE("Host headers") {
       {"::1:7822", false},
       {"", false},
   }));
-  DYNAMIC_SECTION("'" << row.host << "'") { CHECK(passes({{"host", row.host}}) == row.passes); }
+  DYNAMIC_SECTION("'" << row.host << "'") {
+    CHECK(passes({{"host", row.host}}) == row.passes);
+  }
 }
 
 TEST_CASE("exactly one Host header") {
@@ -76,8 +78,10 @@ TEST_CASE("Origin headers") {
 
 TEST_CASE("the configured front's name is accepted, no other") {
   CHECK(passes({{"host", "gate.example"}}, tcp_peer(), "https://gate.example"));
-  CHECK(passes({{"host", "Gate.example"}, {"origin", "https://gate.example"}}, tcp_peer(), "https://gate.example/postern"));
-  CHECK_FALSE(passes({{"host", "gate.example"}, {"origin", "http://gate.example"}}, tcp_peer(), "https://gate.example"));
+  CHECK(passes({{"host", "Gate.example"}, {"origin", "https://gate.example"}}, tcp_peer(),
+               "https://gate.example/postern"));
+  CHECK_FALSE(
+      passes({{"host", "gate.example"}, {"origin", "http://gate.example"}}, tcp_peer(), "https://gate.example"));
   CHECK_FALSE(passes({{"host", "gate.example:444"}}, tcp_peer(), "https://gate.example"));
   CHECK_FALSE(passes({{"host", "other.example"}}, tcp_peer(), "https://gate.example"));
 }

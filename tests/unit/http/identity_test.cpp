@@ -26,7 +26,10 @@ TEST_CASE("the caller's address") {
       {"with port", "127.0.0.7", {"203.0.113.7:51234"}, "203.0.113.7"},
       {"IPv6 bare", "127.0.0.7", {"2001:db8::7"}, "2001:db8::7"},
       {"IPv6 in brackets with port", "127.0.0.7", {"[2001:db8::7]:51234"}, "2001:db8::7"},
-      {"the last that is no proxy counts, not what the client wrote before", "127.0.0.7", {"198.51.100.1, 203.0.113.7"}, "203.0.113.7"},
+      {"the last that is no proxy counts, not what the client wrote before",
+       "127.0.0.7",
+       {"198.51.100.1, 203.0.113.7"},
+       "203.0.113.7"},
       {"proxies in the chain are passed over", "127.0.0.7", {"203.0.113.7, 192.0.2.5 ,192.0.2.6"}, "203.0.113.7"},
       {"several fields are one list", "127.0.0.7", {"198.51.100.1", "203.0.113.7"}, "203.0.113.7"},
       {"a proxy that names nobody", "127.0.0.7", {}, nullptr},
@@ -58,7 +61,8 @@ namespace {
 http::IdentityRules rules_with_group() {
   http::IdentityRules rules;
   rules.admin_group = 500;
-  rules.users = {{"uid:70001", {"requester", "/"}}, {"70002", {"reader", "/subscriptions/x"}}, {"70002", {"auditor", "/"}}};
+  rules.users = {
+      {"uid:70001", {"requester", "/"}}, {"70002", {"reader", "/subscriptions/x"}}, {"70002", {"auditor", "/"}}};
   return rules;
 }
 

@@ -52,7 +52,8 @@ TEST_CASE("machines come and go") {
   CHECK(made.json["name"] == "db1");
   CHECK(made.json["state"] == "notConfigured");
   CHECK(made.json["addresses"] == Json::array({"192.0.2.20", "2001:db8::20"}));
-  CHECK(made.json["forwards"] == Json::parse(R"([{"address":"198.51.100.1","port":2222,"protocol":"TCP","machinePort":22}])"));
+  CHECK(made.json["forwards"] ==
+        Json::parse(R"([{"address":"198.51.100.1","port":2222,"protocol":"TCP","machinePort":22}])"));
   CHECK(world.call("GET", "/v1/machines/DB1").json == made.json);
   const auto list = world.call("GET", "/v1/machines");
   CHECK(list.json["machines"].size() == 3);
@@ -67,7 +68,9 @@ TEST_CASE("machines come and go") {
 
 TEST_CASE("a request by name opens, is listed, revoked, and stays listed as ended") {
   ApiWorld world;
-  const auto asked = world.call("POST", "/v1/requests", R"({"machines":[{"machine":"vm1","ports":[{"number":22,"duration":"PT1H","sources":["203.0.113.7"]}]}],"justification":"why"})");
+  const auto asked = world.call(
+      "POST", "/v1/requests",
+      R"({"machines":[{"machine":"vm1","ports":[{"number":22,"duration":"PT1H","sources":["203.0.113.7"]}]}],"justification":"why"})");
   REQUIRE(asked.status() == 201);
   CHECK(asked.json["policy"] == policy_path);
   CHECK(asked.json["requestor"] == "root");
@@ -109,12 +112,18 @@ TEST_CASE("refused requests say why, in the words of their own body") {
       {"no JSON", "{", 400, "InvalidRequestContent", nullptr},
       {"an unknown member", R"({"machines":[],"until":"x"})", 400, "InvalidInitiateInput", "until"},
       {"no machines", "{}", 400, "InvalidInitiateInput", "machines"},
-      {"no machine's name", request_of("", R"("number":22,"duration":"PT1H","sources":["203.0.113.7"])"), 400, "InvalidInitiateInput", "machines[0].machine"},
-      {"no port", request_of("vm1", R"("duration":"PT1H","sources":["203.0.113.7"])"), 400, "InvalidInitiateInput", "machines[0].ports[0].number"},
-      {"no source", request_of("vm1", R"("number":22,"duration":"PT1H")"), 400, "InvalidInitiateInput", "machines[0].ports[0].sources"},
-      {"a bad source", request_of("vm1", R"("number":22,"duration":"PT1H","sources":["203.0.113.7","x"])"), 400, "InvalidInitiateInput", "machines[0].ports[0].sources[1]"},
-      {"no such machine", request_of("vm9", R"("number":22,"duration":"PT1H","sources":["203.0.113.7"])"), 404, "PolicyNotFound", nullptr},
-      {"too long", request_of("vm1", R"("number":22,"duration":"PT4H","sources":["203.0.113.7"])"), 400, "AccessRequestNotSubsetOfPolicy", nullptr},
+      {"no machine's name", request_of("", R"("number":22,"duration":"PT1H","sources":["203.0.113.7"])"), 400,
+       "InvalidInitiateInput", "machines[0].machine"},
+      {"no port", request_of("vm1", R"("duration":"PT1H","sources":["203.0.113.7"])"), 400, "InvalidInitiateInput",
+       "machines[0].ports[0].number"},
+      {"no source", request_of("vm1", R"("number":22,"duration":"PT1H")"), 400, "InvalidInitiateInput",
+       "machines[0].ports[0].sources"},
+      {"a bad source", request_of("vm1", R"("number":22,"duration":"PT1H","sources":["203.0.113.7","x"])"), 400,
+       "InvalidInitiateInput", "machines[0].ports[0].sources[1]"},
+      {"no such machine", request_of("vm9", R"("number":22,"duration":"PT1H","sources":["203.0.113.7"])"), 404,
+       "PolicyNotFound", nullptr},
+      {"too long", request_of("vm1", R"("number":22,"duration":"PT4H","sources":["203.0.113.7"])"), 400,
+       "AccessRequestNotSubsetOfPolicy", nullptr},
   }));
   ApiWorld world;
   DYNAMIC_SECTION(row.name) {

@@ -56,11 +56,17 @@ TEST_CASE("faults in a request's body") {
     Texts places;
   };
   const auto row = GENERATE(values<Row>({
-      {"good", R"({"machines":[{"machine":"vm1","ports":[{"number":22,"duration":"PT1H","sources":["203.0.113.7"]}]}],"justification":"x"})", {}},
+      {"good",
+       R"({"machines":[{"machine":"vm1","ports":[{"number":22,"duration":"PT1H","sources":["203.0.113.7"]}]}],"justification":"x"})",
+       {}},
       {"Azure's names", R"({"virtualMachines":[]})", {"virtualMachines"}},
       {"id instead of machine", R"({"machines":[{"id":"vm1","ports":[]}]})", {"machines[0].id"}},
-      {"a policy's member in a port", R"({"machines":[{"machine":"vm1","ports":[{"number":22,"protocol":"TCP"}]}]})", {"machines[0].ports[0].protocol"}},
-      {"a source as text", R"({"machines":[{"machine":"vm1","ports":[{"sources":"203.0.113.7"}]}]})", {"machines[0].ports[0].sources"}},
+      {"a policy's member in a port",
+       R"({"machines":[{"machine":"vm1","ports":[{"number":22,"protocol":"TCP"}]}]})",
+       {"machines[0].ports[0].protocol"}},
+      {"a source as text",
+       R"({"machines":[{"machine":"vm1","ports":[{"sources":"203.0.113.7"}]}]})",
+       {"machines[0].ports[0].sources"}},
       {"a requestor of one's own choice", R"({"machines":[],"requestor":"root"})", {"requestor"}},
   }));
   DYNAMIC_SECTION(row.name) {
@@ -85,7 +91,8 @@ TEST_CASE("a request's body is read whole") {
 }
 
 TEST_CASE("a token's body") {
-  const auto draft = http::decode_token(R"({"principal":"ci","role":"requester","scope":"/subscriptions/x","duration":"P30D"})");
+  const auto draft =
+      http::decode_token(R"({"principal":"ci","role":"requester","scope":"/subscriptions/x","duration":"P30D"})");
   CHECK(draft.faults.empty());
   CHECK(draft.principal == "ci");
   CHECK(draft.role == "requester");
@@ -120,7 +127,10 @@ TEST_CASE("queries") {
   }
   SECTION("of the audit") {
     const auto row = GENERATE(values<Row>({
-        {"all of them", "?machine=a&principal=b&operation=c&from=2020-01-01T00:00:00Z&to=2030-01-01T00:00:00%2B02:00&before=7&limit=1000", nullptr},
+        {"all of them",
+         "?machine=a&principal=b&operation=c&from=2020-01-01T00:00:00Z&to=2030-01-01T00:00:00%2B02:00&before=7&limit="
+         "1000",
+         nullptr},
         {"limit 0", "?limit=0", "limit"},
         {"limit too large", "?limit=1001", "limit"},
         {"limit negative", "?limit=-1", "limit"},
@@ -142,19 +152,22 @@ TEST_CASE("queries") {
 TEST_CASE("serials are whole numbers from 1 on") {
   CHECK(http::decode_serial("17").value() == 17);
   CHECK(http::decode_serial("18446744073709551615").value() == UINT64_MAX);
-  for (const char* bad : {"", "0", "-1", "+1", " 1", "1 ", "0x1", "18446744073709551616", "1.0"}) CHECK_FALSE(http::decode_serial(bad));
+  for (const char* bad : {"", "0", "-1", "+1", " 1", "1 ", "0x1", "18446744073709551616", "1.0"})
+    CHECK_FALSE(http::decode_serial(bad));
 }
 
 TEST_CASE("the core's places are told in the words of our own body") {
   core::Error error{core::ErrorCode::invalid_initiate_input,
                     "virtualMachines[0].id is wrong",
                     "virtualMachines",
-                    {{"Several sources belong in allowedSourceAddressPrefixes, a list.", "virtualMachines[0].ports[1].allowedSourceAddressPrefix"},
+                    {{"Several sources belong in allowedSourceAddressPrefixes, a list.",
+                      "virtualMachines[0].ports[1].allowedSourceAddressPrefix"},
                      {"x", "virtualMachines[2].id"},
                      {"x", "virtualMachines[0].ports[0].allowedSourceAddressPrefixes[1]"}}};
   error = http::with_own_places(std::move(error));
   CHECK(error.message == "machines[0].machine is wrong");
   CHECK(error.target == "machines");
   CHECK(error.faults[0].message == "Several sources belong in sources, a list.");
-  CHECK(places(error.faults) == Texts{"machines[0].ports[1].sources", "machines[2].machine", "machines[0].ports[0].sources[1]"});
+  CHECK(places(error.faults) ==
+        Texts{"machines[0].ports[1].sources", "machines[2].machine", "machines[0].ports[0].sources[1]"});
 }

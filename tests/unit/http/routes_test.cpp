@@ -26,17 +26,30 @@ TEST_CASE("paths that lead somewhere") {
     const char* pattern;
   };
   const auto row = GENERATE(values<Row>({
-      {"GET", sub + provider + "/jitNetworkAccessPolicies", "/subscriptions/{sub}/providers/Microsoft.Security/jitNetworkAccessPolicies"},
-      {"GET", sub + provider + policies, "/subscriptions/{sub}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies"},
-      {"GET", group + provider + "/jitNetworkAccessPolicies", "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/jitNetworkAccessPolicies"},
-      {"GET", group + provider + policies, "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies"},
-      {"GET", group + provider + policies + "/default", "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies/{name}"},
+      {"GET", sub + provider + "/jitNetworkAccessPolicies",
+       "/subscriptions/{sub}/providers/Microsoft.Security/jitNetworkAccessPolicies"},
+      {"GET", sub + provider + policies,
+       "/subscriptions/{sub}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies"},
+      {"GET", group + provider + "/jitNetworkAccessPolicies",
+       "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/jitNetworkAccessPolicies"},
+      {"GET", group + provider + policies,
+       "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/"
+       "jitNetworkAccessPolicies"},
+      {"GET", group + provider + policies + "/default",
+       "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies/"
+       "{name}"},
       {"HEAD", "/v1/machines", "/v1/machines"},
       {"PUT", "/V1/Machines/vm1", "/v1/machines/{name}"},
       {"GET", "/v1/audit/verify", "/v1/audit/verify"},
       {"POST", "/v1/grants/17/revoke", "/v1/grants/{serial}/revoke"},
-      {"POST", group + provider + policies + "/default/Initiate", "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies/{name}/initiate"},
-      {"GET", "/SUBSCRIPTIONS/11111111-2222-3333-4444-aaaaaaaaaaaA/resourcegroups/LAB/PROVIDERS/microsoft.Security/Locations/x/JITNetworkAccessPolicies/n", "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies/{name}"},
+      {"POST", group + provider + policies + "/default/Initiate",
+       "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies/"
+       "{name}/initiate"},
+      {"GET",
+       "/SUBSCRIPTIONS/11111111-2222-3333-4444-aaaaaaaaaaaA/resourcegroups/LAB/PROVIDERS/microsoft.Security/Locations/"
+       "x/JITNetworkAccessPolicies/n",
+       "/subscriptions/{sub}/resourceGroups/{rg}/providers/Microsoft.Security/locations/{loc}/jitNetworkAccessPolicies/"
+       "{name}"},
   }));
   DYNAMIC_SECTION(row.method << " " << row.path) {
     const auto found = match(row.method, row.path);
@@ -61,11 +74,18 @@ TEST_CASE("paths that lead nowhere") {
       {"an encoded slash is no separator", "POST", "/v1/grants%2F1%2Frevoke", invalid_resource_type},
       {"another provider", "GET", sub + "/providers/Microsoft.Compute/virtualMachines", invalid_resource_type},
       {"another resource", "GET", sub + provider + "/alerts", invalid_resource_type},
-      {"a subscription that is no GUID", "GET", "/subscriptions/mine" + provider + "/jitNetworkAccessPolicies", invalid_resource_type},
-      {"a GUID with a letter too many", "GET", "/subscriptions/11111111-2222-3333-4444-5555555555555" + provider + "/jitNetworkAccessPolicies", invalid_resource_type},
-      {"a GUID with a g", "GET", "/subscriptions/11111111-2222-3333-4444-55555555555g" + provider + "/jitNetworkAccessPolicies", invalid_resource_type},
-      {"a group with a blank", "GET", sub + "/resourceGroups/a%20b" + provider + "/jitNetworkAccessPolicies", invalid_resource_type},
-      {"a group of 91", "GET", sub + "/resourceGroups/" + std::string(91, 'x') + provider + "/jitNetworkAccessPolicies", invalid_resource_type},
+      {"a subscription that is no GUID", "GET", "/subscriptions/mine" + provider + "/jitNetworkAccessPolicies",
+       invalid_resource_type},
+      {"a GUID with a letter too many", "GET",
+       "/subscriptions/11111111-2222-3333-4444-5555555555555" + provider + "/jitNetworkAccessPolicies",
+       invalid_resource_type},
+      {"a GUID with a g", "GET",
+       "/subscriptions/11111111-2222-3333-4444-55555555555g" + provider + "/jitNetworkAccessPolicies",
+       invalid_resource_type},
+      {"a group with a blank", "GET", sub + "/resourceGroups/a%20b" + provider + "/jitNetworkAccessPolicies",
+       invalid_resource_type},
+      {"a group of 91", "GET", sub + "/resourceGroups/" + std::string(91, 'x') + provider + "/jitNetworkAccessPolicies",
+       invalid_resource_type},
       {"PATCH of a policy", "PATCH", group + provider + policies + "/default", method_not_allowed},
       {"GET of initiate", "GET", group + provider + policies + "/default/initiate", method_not_allowed},
       {"POST of a list", "POST", sub + provider + policies, method_not_allowed},

@@ -121,15 +121,18 @@ TEST_CASE("what is too large or malformed is refused, and the connection ends") 
       {"a body announced too large", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n", 413},
       {"a body announced far too large", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999\r\n\r\n", 413},
       {"a body sent too large", request_text("PUT", "/a", megabyte + "x"), 413},
-      {"a chunked body too large", "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n100001\r\n" + megabyte + "x\r\n0\r\n\r\n", 413},
-      {"permission asked for a body too large", "PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n", 413},
+      {"a chunked body too large",
+       "PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n100001\r\n" + megabyte + "x\r\n0\r\n\r\n", 413},
+      {"permission asked for a body too large",
+       "PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n", 413},
       {"a header too large", "GET /a HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(40000, 'x') + "\r\n\r\n", 431},
       {"a target too large", "GET /" + std::string(40000, 'x') + " HTTP/1.1\r\nHost: x\r\n\r\n", 431},
       {"no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", 400},
       {"TLS", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 15), 400},
       {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
       {"two lengths", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
-      {"length and chunks", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"length and chunks",
+       "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
       {"a negative length", "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400},
       {"a blank before the colon", "GET /a HTTP/1.1\r\nHost : x\r\n\r\n", 400},
       {"a zero byte in a header", std::string("GET /a HTTP/1.1\r\nHost: x\0y\r\n\r\n", 31), 400},
@@ -176,7 +179,8 @@ TEST_CASE("slow clients are cut off, idle ones are not") {
     const auto begin = std::chrono::steady_clock::now();
     bool open = true;
     client.send("GET /a HTTP/1.1\r\nX: ");
-    while (open && std::chrono::steady_clock::now() - begin < 3s) open = client.send("x") && !client.closed_within(50ms);
+    while (open && std::chrono::steady_clock::now() - begin < 3s)
+      open = client.send("x") && !client.closed_within(50ms);
     CHECK_FALSE(open);
   }
   SECTION("half a body") {

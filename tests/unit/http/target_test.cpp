@@ -62,7 +62,8 @@ TEST_CASE("targets that are refused") {
 }
 
 TEST_CASE("query parameters are found without regard to case, and values keep theirs") {
-  const auto target = parse_target("/x?API-Version=2020-01-01&%24skipToken=aB&empty=&bare&from=2030-01-01T00:00:00%2B02:00&&=x");
+  const auto target =
+      parse_target("/x?API-Version=2020-01-01&%24skipToken=aB&empty=&bare&from=2030-01-01T00:00:00%2B02:00&&=x");
   REQUIRE(target);
   CHECK(target->parameter("api-version") == "2020-01-01");
   CHECK(target->parameter("$skiptoken") == "aB");
