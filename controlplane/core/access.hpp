@@ -122,6 +122,7 @@ class Gatekeeper {
   // reached, ready() says so and sweep() tries again.
   Result<void> start();
   Result<void> ready() const;
+  const Settings& settings() const;
 
   // The earliest time at which sweep() has something to do.
   std::optional<BootTime> next_deadline() const;

@@ -5,6 +5,10 @@
 
 namespace postern::core {
 
+const Settings& Gatekeeper::settings() const {
+  return parts_->settings;
+}
+
 Result<GateStatus> Gatekeeper::gate_status(const Caller& caller) {
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "gate.status", actions::gate_read, "/")) return *error;

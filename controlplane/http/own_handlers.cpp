@@ -80,7 +80,11 @@ HttpResponse get_status(Call& call) {
   const auto status = call.gatekeeper.gate_status(call.caller);
   if (!status && status_of(status.error().code) < 500) return fail(status.error());
   const auto ready = call.gatekeeper.ready();
-  Json json{{"ready", ready.has_value() && status.has_value()}};
+  const auto& home = call.gatekeeper.settings();
+  Json json{{"ready", ready.has_value() && status.has_value()},
+            {"subscription", home.subscription},
+            {"resourceGroup", home.resource_group},
+            {"location", home.location}};
   if (!ready) json["notReady"] = ready.error().message;
   if (ready && !status) json["notReady"] = status.error().message;
   if (status) json.update(encode_status(*status));

@@ -168,6 +168,8 @@ TEST_CASE("policies, status and audit are there to be read") {
   const auto status = world.call("GET", "/v1/status");
   CHECK(status.status() == 200);
   CHECK(status.json["ready"] == true);
+  CHECK(status.json["subscription"] == core::Settings{}.subscription);
+  CHECK(status.json["resourceGroup"] == core::Settings{}.resource_group);
   CHECK(status.json["reasons"].is_array());
   REQUIRE(world.call("POST", "/v1/requests", ssh).status() == 201);
   const auto audit = world.call("GET", "/v1/audit?limit=1");
