@@ -141,7 +141,7 @@ class Gatekeeper {
   Result<RequestView> request(const Caller& caller, const AccessDraft& draft);
   Result<std::vector<GrantView>> list_grants(const Caller& caller, const GrantFilter& filter);
   Result<GrantView> revoke(const Caller& caller, std::uint64_t serial);
-  // Contract section 13: POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
+  // POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
   Result<std::vector<GrantView>> revoke_ports(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
 
   Result<std::vector<MachineView>> list_machines(const Caller& caller);

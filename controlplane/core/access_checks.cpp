@@ -48,7 +48,7 @@ std::optional<Error> asked_twice(const AskedAccess& asked) {
 
 std::string what_was_asked(const AskedAccess& asked) {
   std::vector<std::string> parts;
-  for (const auto& port : asked.ports) parts.push_back(quoted(port.machine) + " port " + std::to_string(port.port));
+  for (const auto& port : asked.ports) parts.push_back(in_quotes(port.machine) + " port " + std::to_string(port.port));
   return joined(parts);
 }
 
@@ -100,13 +100,13 @@ std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& gr
     const auto& target = asked.ports[i].target;
     const auto* machine = ledger.machine(grant.machine_id);
     if (!machine) {
-      faults.add(target, "The machine " + quoted(grant.machine_id) +
+      faults.add(target, "The machine " + in_quotes(grant.machine_id) +
                              " is not registered with this gate, so there is no address to open.");
       continue;
     }
     const auto services = services_of(*machine, grant.port, grant.protocol);
     if (services.empty()) {
-      faults.add(target, "The machine " + quoted(machine->name) + " has no address, so there is nothing to open.");
+      faults.add(target, "The machine " + in_quotes(machine->name) + " has no address, so there is nothing to open.");
       continue;
     }
     const bool reaches = std::any_of(services.begin(), services.end(),
@@ -114,7 +114,7 @@ std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& gr
     if (!reaches) {
       faults.add(
           target + ".allowedSourceAddressPrefix",
-          "The machine " + quoted(machine->name) + " has no address of the same family (IPv4 or IPv6) as the source.");
+          "The machine " + in_quotes(machine->name) + " has no address of the same family (IPv4 or IPv6) as the source.");
     }
   }
   if (faults.any()) return faults.as_error(ErrorCode::invalid_initiate_input, "The request cannot be carried out");

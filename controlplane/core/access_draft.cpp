@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the body of a request for access, and of its revocation (contract sections 3.6, 6 and 13).
+// Reads the body of a request for access, and of its revocation (docs/azure-api.md).
 #include <algorithm>
 #include <set>
 
@@ -30,7 +30,7 @@ std::optional<UtcTime> read_end(const PortDraft& draft, const std::string& targe
     end = now + std::min<std::chrono::seconds>(*length, 2 * rule_duration_max);
   }
   if (end && *end <= now) {
-    faults.add(place, draft.end_time ? "The end " + quoted(*draft.end_time) +
+    faults.add(place, draft.end_time ? "The end " + in_quotes(*draft.end_time) +
                                            " is not in the future; the gate's clock says " + format_time(now) + "."
                                      : std::string("A duration must be longer than nothing."));
     return std::nullopt;

@@ -14,7 +14,7 @@ constexpr unsigned bits_of(Family family) {
 }
 
 Error not_an_address(std::string_view text) {
-  return {ErrorCode::invalid_input, quoted(text) + " is not an IPv4 or IPv6 address.", "", {}};
+  return {ErrorCode::invalid_input, in_quotes(text) + " is not an IPv4 or IPv6 address.", "", {}};
 }
 
 std::optional<std::array<std::uint8_t, 4>> read_quad(std::string_view text) {
@@ -179,14 +179,14 @@ bool Prefix::contains(const Prefix& other) const {
 Result<Prefix> parse_prefix(std::string_view text) {
   const auto slash = text.find('/');
   const auto address = read_as_written(text.substr(0, slash));
-  if (!address) return Error{ErrorCode::invalid_input, quoted(text) + " is not an IP address or block.", "", {}};
+  if (!address) return Error{ErrorCode::invalid_input, in_quotes(text) + " is not an IP address or block.", "", {}};
   auto length = std::uint64_t{bits_of(address->family)};
   if (slash != std::string_view::npos) {
     const auto digits = text.substr(slash + 1);
     const auto given = parse_digits(digits, 3);
     if (!given || *given > length || (digits.size() > 1 && digits[0] == '0')) {
       return Error{ErrorCode::invalid_input,
-                   quoted(text) + " has a prefix length that is not 0 to " + std::to_string(length) + ".",
+                   in_quotes(text) + " has a prefix length that is not 0 to " + std::to_string(length) + ".",
                    "",
                    {}};
     }
@@ -214,7 +214,7 @@ Result<Source> parse_source(std::string_view text) {
   if (prefix) return Source{*prefix};
   auto error = prefix.error();
   if (text.find('/') == std::string_view::npos || !read_as_written(text.substr(0, text.find('/')))) {
-    error.message = quoted(text) + " is neither an IP address, a block such as 203.0.113.0/24, nor '*'.";
+    error.message = in_quotes(text) + " is neither an IP address, a block such as 203.0.113.0/24, nor '*'.";
   }
   return error;
 }

@@ -17,17 +17,17 @@ std::string read_id(const MachineDraft& draft, const Settings& settings, Faults&
   }
   if (!draft.id) {
     if (!is_machine_name(*draft.name)) {
-      faults.add("name", quoted(*draft.name) + " is not a machine name: 1 to 64 letters, digits or any of -_.().");
+      faults.add("name", in_quotes(*draft.name) + " is not a machine name: 1 to 64 letters, digits or any of -_.().");
     }
     return MachineId{settings.subscription, settings.resource_group, *draft.name}.path();
   }
   const auto id = parse_machine_id(*draft.id);
   if (!id) {
-    faults.add("id", quoted(*draft.id) +
+    faults.add("id", in_quotes(*draft.id) +
                          " is not a machine's id: /subscriptions/{guid}/resourceGroups/{group}/providers/"
                          "Microsoft.Compute/virtualMachines/{name}.");
   } else if (draft.name && folded(*draft.name) != folded(id->name)) {
-    faults.add("name", quoted(*draft.name) + " is not the last part of the id, " + quoted(id->name) + ".");
+    faults.add("name", in_quotes(*draft.name) + " is not the last part of the id, " + in_quotes(id->name) + ".");
   }
   return *draft.id;
 }
@@ -39,7 +39,7 @@ std::vector<Prefix> read_addresses(const MachineDraft& draft, Faults& faults) {
     const auto prefix = faults.take(parse_prefix(draft.addresses[i]), target);
     if (!prefix) continue;
     if (prefix->length == 0) {
-      faults.add(target, quoted(draft.addresses[i]) + " would make every address this machine's.");
+      faults.add(target, in_quotes(draft.addresses[i]) + " would make every address this machine's.");
     } else if (std::find(addresses.begin(), addresses.end(), *prefix) == addresses.end()) {
       addresses.push_back(*prefix);
     }
@@ -60,7 +60,7 @@ std::optional<Forward> read_forward(const ForwardDraft& draft, const std::string
   const auto machine_port = read_port(draft.machine_port, target + ".machinePort", faults);
   const auto protocol = folded(draft.protocol.value_or("tcp"));
   if (protocol != "tcp" && protocol != "udp") {
-    faults.add(target + ".protocol", quoted(*draft.protocol) + " is not a protocol of a forward: TCP or UDP.");
+    faults.add(target + ".protocol", in_quotes(*draft.protocol) + " is not a protocol of a forward: TCP or UDP.");
   }
   if (!draft.address || !port || !machine_port) return std::nullopt;
   forward.port = *port;
@@ -79,7 +79,7 @@ Result<Machine> read_machine(const MachineDraft& draft, const Settings& settings
   machine.name = std::string(last_segment(machine.id));
   machine.os = folded(draft.os.value_or(""));
   if (machine.os != "" && machine.os != "linux" && machine.os != "windows") {
-    faults.add("os", quoted(*draft.os) + " is not an operating system we know: linux or windows.");
+    faults.add("os", in_quotes(*draft.os) + " is not an operating system we know: linux or windows.");
   }
   machine.addresses = read_addresses(draft, faults);
   std::set<std::tuple<Address, std::uint16_t, Protocol>> seen;

@@ -18,7 +18,7 @@ std::string scope_of(const MachineDraft& draft, const Settings& settings) {
 }
 
 Error no_such_machine(std::string_view name_or_id) {
-  return {ErrorCode::machine_not_found, "There is no machine " + quoted(name_or_id) + ".", "", {}};
+  return {ErrorCode::machine_not_found, "There is no machine " + in_quotes(name_or_id) + ".", "", {}};
 }
 
 }  // namespace
@@ -50,7 +50,7 @@ Result<const Machine*> Gatekeeper::Parts::find_machine(std::string_view name_or_
     if (folded(machine.name) != folded(name_or_id)) continue;
     if (found) {
       return Error{ErrorCode::conflict,
-                   "Several machines are called " + quoted(name_or_id) + ": '" + found->id + "' and '" + machine.id +
+                   "Several machines are called " + in_quotes(name_or_id) + ": '" + found->id + "' and '" + machine.id +
                        "'; use the id.",
                    "",
                    {}};
@@ -74,7 +74,7 @@ std::optional<Error> Gatekeeper::Parts::collides(const Machine& machine) const {
       });
       if (taken) {
         faults.add(indexed("addresses", i),
-                   quoted(to_string(address)) + " is, or shares, an address of '" + other.id + "'.");
+                   in_quotes(to_string(address)) + " is, or shares, an address of '" + other.id + "'.");
       }
     }
     for (std::size_t i = 0; i < machine.forwards.size(); ++i) {
@@ -163,7 +163,7 @@ Result<bool> Gatekeeper::erase_machine(const Caller& caller, std::string_view na
     for (const auto* policy : p.ledger.policies_naming((*machine)->id)) names.push_back("'" + policy->id.path() + "'");
     if (!names.empty()) {
       return p.refuse(decision, {ErrorCode::conflict,
-                                 "The machine " + quoted((*machine)->name) + " stands in policy " + joined(names) +
+                                 "The machine " + in_quotes((*machine)->name) + " stands in policy " + joined(names) +
                                      ". Take it out there first; then its ports are no longer guarded.",
                                  "",
                                  {}});

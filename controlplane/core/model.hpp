@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The nouns of DESIGN §1 as passive data: machine, policy, request, grant, principal, audit record.
+// The nouns of docs/ARCHITECTURE.md as passive data: machine, policy, request, grant, principal, audit record.
 // Text that names resources compares without regard to case (ASCII) everywhere: use folded().
 #pragma once
 
@@ -85,7 +85,7 @@ struct Grant {
   Ending ending = Ending::drain;
   UtcTime start{}, end{};
   std::string boot_id;    // boot in which it started …
-  BootTime boot_start{};  // … and that boot's time then: the deadline is the earlier of both clocks' (DESIGN §5 Time)
+  BootTime boot_start{};  // … and its time then: the deadline is the earlier of both clocks'
   GrantState state = GrantState::live;
   EndReason end_reason = EndReason::none;
   std::optional<UtcTime> ended_at;
@@ -103,7 +103,7 @@ struct Request {
   std::string body_digest;        // of the asked machines and ports: tells a repeat from another request
 };
 
-// Who asks. Actions are matched as the contract's section 9 says: no case, `*` spans '/', X/*/read grants X/read.
+// Who asks. Actions are matched as docs/azure-api.md says: no case, `*` spans '/', X/*/read grants X/read.
 struct Role {
   std::string name;
   std::vector<std::string> actions;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the body of a policy (contract sections 3.1–3.3 and 6).
+// Reads the body of a policy (docs/azure-api.md).
 #include <set>
 
 #include "controlplane/core/drafts.hpp"
@@ -19,7 +19,7 @@ std::optional<Protocol> read_protocol(const PortDraft& draft, const std::string&
   for (const auto protocol : {Protocol::any, Protocol::tcp, Protocol::udp}) {
     if (folded(*draft.protocol) == folded(wire_name(protocol))) return protocol;
   }
-  faults.add(target, quoted(*draft.protocol) + " is not a protocol: TCP, UDP or *.");
+  faults.add(target, in_quotes(*draft.protocol) + " is not a protocol: TCP, UDP or *.");
   return std::nullopt;
 }
 
@@ -31,7 +31,7 @@ std::optional<std::chrono::seconds> read_max_duration(const PortDraft& draft, co
   }
   const auto duration = faults.take(parse_duration(*draft.max_duration), target);
   if (duration && (*duration < rule_duration_min || *duration > rule_duration_max)) {
-    faults.add(target, quoted(*draft.max_duration) + " is not between 5 minutes and 1 day.");
+    faults.add(target, in_quotes(*draft.max_duration) + " is not between 5 minutes and 1 day.");
     return std::nullopt;
   }
   return duration;
@@ -42,7 +42,7 @@ std::optional<Ending> read_ending(const PortDraft& draft, const std::string& tar
   for (const auto ending : {Ending::drain, Ending::cut}) {
     if (folded(*draft.ending) == wire_name(ending)) return ending;
   }
-  faults.add(target, quoted(*draft.ending) + " is not a way to end: drain or cut.");
+  faults.add(target, in_quotes(*draft.ending) + " is not a way to end: drain or cut.");
   return std::nullopt;
 }
 
@@ -62,7 +62,7 @@ void check_machine(const PolicyId& id, const PolicyMachineDraft& draft, const st
   if (!draft.id) {
     faults.missing(target + ".id");
   } else if (!parse_machine_id(*draft.id)) {
-    faults.add(target + ".id", quoted(*draft.id) +
+    faults.add(target + ".id", in_quotes(*draft.id) +
                                    " is not a machine's id: /subscriptions/{guid}/resourceGroups/{group}/providers/"
                                    "Microsoft.Compute/virtualMachines/{name}.");
   } else if (characters(id.name) + characters(last_segment(*draft.id)) > names_together_max) {
@@ -70,7 +70,7 @@ void check_machine(const PolicyId& id, const PolicyMachineDraft& draft, const st
   }
   if (draft.public_ip_address &&
       (draft.public_ip_address->size() > 256 || has_control_characters(*draft.public_ip_address))) {
-    faults.add(target + ".publicIpAddress", quoted(*draft.public_ip_address) + " is not an address.");
+    faults.add(target + ".publicIpAddress", in_quotes(*draft.public_ip_address) + " is not an address.");
   }
 }
 
@@ -81,7 +81,7 @@ Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft) {
   check_policy_id(id, faults);
   Policy policy{id, 0, draft.kind.value_or("Basic"), {}};
   if (policy.kind.size() > 64 || has_control_characters(policy.kind)) {
-    faults.add("kind", quoted(policy.kind) + " is not a kind.");
+    faults.add("kind", in_quotes(policy.kind) + " is not a kind.");
   }
   std::set<std::string> machines;
   for (std::size_t i = 0; i < draft.machines.size(); ++i) {
@@ -89,7 +89,7 @@ Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft) {
     const auto target = indexed("properties.virtualMachines", i);
     check_machine(id, machine, target, faults);
     if (machine.id && !machines.insert(folded(*machine.id)).second) {
-      faults.add(target + ".id", quoted(*machine.id) + " stands in the policy twice.");
+      faults.add(target + ".id", in_quotes(*machine.id) + " stands in the policy twice.");
     }
     if (machine.ports.empty()) faults.missing(target + ".ports");
     PolicyMachine read{machine.id.value_or(""), {}, machine.public_ip_address.value_or("")};

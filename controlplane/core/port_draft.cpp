@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What policies and requests have in common: port numbers and sources (contract sections 3.3, 6 and 11).
+// What policies and requests have in common: port numbers and sources (docs/azure-api.md).
 #include "controlplane/core/drafts.hpp"
 #include "controlplane/core/text.hpp"
 
@@ -29,7 +29,7 @@ std::optional<std::uint16_t> read_port(const std::optional<std::string>& text, c
   const auto value = parse_digits(*text, 5);
   // Port 0 is legal in Azure's description, but no packet has it: a rule for it is a mistake worth telling.
   if (!value || *value < 1 || *value > 65535) {
-    faults.add(target, quoted(*text) + " is not a port number from 1 to 65535.");
+    faults.add(target, in_quotes(*text) + " is not a port number from 1 to 65535.");
     return std::nullopt;
   }
   return static_cast<std::uint16_t>(*value);

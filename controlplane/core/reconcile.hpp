@@ -7,7 +7,7 @@
 
 namespace postern::core {
 
-// Order, and what it keeps at every moment between two steps (DESIGN I1–I3):
+// Order, and what it keeps at every moment between two steps (I1–I3):
 //   failsafe sources → live records → entries → services (prefix lengths) → addresses → port bits set
 //   → port bits cleared → addresses, services, entries erased → records of ended grants → cut generation → failsafe
 //   sources erased. What is in both is changed in place, never erased and put.

@@ -61,20 +61,20 @@ bool is_machine_name(std::string_view text) {
 
 void check_policy_id(const PolicyId& id, Faults& faults) {
   if (!is_subscription(id.subscription)) {
-    faults.add("subscriptionId", quoted(id.subscription) + " is not a subscription id (a GUID).");
+    faults.add("subscriptionId", in_quotes(id.subscription) + " is not a subscription id (a GUID).");
   }
   if (!is_resource_group(id.resource_group)) {
     faults.add("resourceGroupName",
-               quoted(id.resource_group) + " is not a resource group name: 1 to 90 letters, digits or any of -_.().");
+               in_quotes(id.resource_group) + " is not a resource group name: 1 to 90 letters, digits or any of -_.().");
   }
   if (id.location.empty() || id.location.size() > 90 || has_control_characters(id.location) ||
       id.location.find('/') != std::string::npos) {
-    faults.add("ascLocation", quoted(id.location) + " is not a location name.");
+    faults.add("ascLocation", in_quotes(id.location) + " is not a location name.");
   }
   if (id.name.empty() || characters(id.name) > 256 || has_control_characters(id.name) ||
       id.name.find_first_of("/\\?#%<>&\"':") != std::string::npos) {
     faults.add("jitNetworkAccessPolicyName",
-               quoted(id.name) + R"( is not a policy name: 1 to 256 characters, none of / \ ? # % < > & " ' :.)");
+               in_quotes(id.name) + R"( is not a policy name: 1 to 256 characters, none of / \ ? # % < > & " ' :.)");
   }
 }
 

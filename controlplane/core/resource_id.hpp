@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lexical rules of resource ids and names (contract sections 2, 3.2 and 6).
+// The lexical rules of resource ids and names (docs/azure-api.md).
 #pragma once
 
 #include <optional>

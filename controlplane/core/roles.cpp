@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The built-in roles, and how actions and scopes match (contract section 9).
+// The built-in roles, and how actions and scopes match (docs/azure-api.md).
 #include <algorithm>
 
 #include "controlplane/core/access.hpp"

@@ -34,7 +34,7 @@ Error not_a_subset(const Policy& policy, const Faults& faults) {
 const PortRule* rule_for(const Policy& policy, const AskedPort& ask, Faults& faults) {
   if (!find_machine(policy, ask.machine)) {
     faults.add(ask.target.substr(0, ask.target.find('.')) + ".id",
-               "The policy does not name the machine " + quoted(ask.machine) + ".");
+               "The policy does not name the machine " + in_quotes(ask.machine) + ".");
     return nullptr;
   }
   const auto* rule = find_rule(policy, ask.machine, ask.port);
@@ -53,7 +53,7 @@ void hold_against(const PortRule& rule, const AskedPort& ask, UtcTime now, Fault
   for (const auto& source : ask.sources) {
     if (covers(rule.sources, source)) continue;
     faults.add(ask.target + ".allowedSourceAddressPrefix",
-               "The source " + quoted(to_string(source)) + " does not lie inside the sources that the policy allows.");
+               "The source " + in_quotes(to_string(source)) + " does not lie inside the sources that the policy allows.");
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The subset rule (contract section 7): what a request may get under its policy, and what a changed policy still
+// The subset rule (docs/azure-api.md): what a request may get under its policy, and what a changed policy still
 // allows.
 #pragma once
 

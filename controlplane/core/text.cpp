@@ -4,7 +4,7 @@
 
 namespace postern::core {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "'";
   for (const char character : text.substr(0, quoted_characters_max)) {
     const auto byte = static_cast<unsigned char>(character);

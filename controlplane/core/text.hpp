@@ -14,7 +14,7 @@ namespace postern::core {
 inline constexpr std::size_t quoted_characters_max = 80;
 
 // The text in single quotes for a message: control characters as '?', cut after 80 characters.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 bool is_digit(char character);
 

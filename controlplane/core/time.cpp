@@ -13,13 +13,13 @@ using std::chrono::seconds;
 
 Error bad_duration(std::string_view text) {
   return {ErrorCode::invalid_input,
-          quoted(text) + " is not a duration such as PT3H, PT90M or P1D (days, hours, minutes and seconds only).",
+          in_quotes(text) + " is not a duration such as PT3H, PT90M or P1D (days, hours, minutes and seconds only).",
           "",
           {}};
 }
 
 Error bad_time(std::string_view text) {
-  return {ErrorCode::invalid_input, quoted(text) + " is not a time such as 2030-01-02T03:04:05Z.", "", {}};
+  return {ErrorCode::invalid_input, in_quotes(text) + " is not a time such as 2030-01-02T03:04:05Z.", "", {}};
 }
 
 // Reads from the front; every member takes what it names or leaves `failed` set.
@@ -154,7 +154,7 @@ Result<UtcTime> parse_time(std::string_view text) {
     return bad_time(text);
   }
   if (year < 1970 || year > 2200) {
-    return Error{ErrorCode::invalid_input, quoted(text) + " lies outside the years 1970 to 2200.", "", {}};
+    return Error{ErrorCode::invalid_input, in_quotes(text) + " lies outside the years 1970 to 2200.", "", {}};
   }
   return UtcTime(std::chrono::sys_days(date)) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
          seconds(second) + fraction - zone;

@@ -28,23 +28,23 @@ Result<Token> read_token(const TokenDraft& draft, UtcTime now) {
     faults.missing("principal");
   } else if (token.principal.name.empty() || characters(token.principal.name) > 128 ||
              has_control_characters(token.principal.name)) {
-    faults.add("principal", quoted(token.principal.name) + " is not a name of 1 to 128 characters.");
+    faults.add("principal", in_quotes(token.principal.name) + " is not a name of 1 to 128 characters.");
   }
   const auto names = role_names();
   Assignment assignment{folded(draft.role.value_or("")), draft.scope.value_or("/")};
   if (!draft.role) {
     faults.missing("role");
   } else if (std::find(names.begin(), names.end(), assignment.role) == names.end()) {
-    faults.add("role", quoted(*draft.role) + " is no role; there are " + joined(names) + ".");
+    faults.add("role", in_quotes(*draft.role) + " is no role; there are " + joined(names) + ".");
   }
   if (assignment.scope.empty() || assignment.scope[0] != '/' || assignment.scope.size() > 1024 ||
       has_control_characters(assignment.scope)) {
-    faults.add("scope", quoted(assignment.scope) + " is no scope: \"/\" or a resource id such as /subscriptions/….");
+    faults.add("scope", in_quotes(assignment.scope) + " is no scope: \"/\" or a resource id such as /subscriptions/….");
   }
   if (draft.duration) {
     const auto life = faults.take(parse_duration(*draft.duration), "duration");
     if (life && (*life <= std::chrono::seconds(0) || *life > token_life_max)) {
-      faults.add("duration", quoted(*draft.duration) + " is not between a second and ten years.");
+      faults.add("duration", in_quotes(*draft.duration) + " is not between a second and ten years.");
     } else if (life) {
       token.expires = now + *life;
     }

@@ -60,8 +60,8 @@ Result<IssuedToken> Gatekeeper::issue_token(const Caller& caller, const TokenDra
   ChangeSet change;
   change.put_tokens.push_back(*token);
   change.audit.push_back(p.record(decision, Outcome::allowed,
-                                  "Token " + token->id + " for " + quoted(token->principal.name) + " as " +
-                                      assignment.role + " over " + quoted(assignment.scope) +
+                                  "Token " + token->id + " for " + in_quotes(token->principal.name) + " as " +
+                                      assignment.role + " over " + in_quotes(assignment.scope) +
                                       (token->expires ? " until " + format_time(*token->expires) : "") + "."));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   return IssuedToken{*std::move(token), secret};
@@ -80,8 +80,8 @@ Result<bool> Gatekeeper::erase_token(const Caller& caller, std::string_view id) 
   if (exists) change.erase_tokens.push_back(found->first);
   change.audit.push_back(
       p.record(decision, Outcome::allowed,
-               "Token " + quoted(id) +
-                   (exists ? " of " + quoted(found->second.principal.name) + " erased." : " did not exist.")));
+               "Token " + in_quotes(id) +
+                   (exists ? " of " + in_quotes(found->second.principal.name) + " erased." : " did not exist.")));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   return exists;
 }

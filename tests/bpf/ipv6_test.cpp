@@ -7,7 +7,7 @@ using namespace postern::test;
 
 namespace {
 
-constexpr int chain_max = 8;  // DESIGN: bounded; the parser's PARSE_EXTENSIONS_MAX
+constexpr int chain_max = 8;  // bounded: the parser's PARSE_EXTENSIONS_MAX
 
 struct Row {
   const char* name;

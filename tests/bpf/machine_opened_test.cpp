@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connections that a machine opens itself from a guarded port: only the answer to that very SYN gets in. (DESIGN 3)
+// Connections that a machine opens itself from a guarded port: only the answer to that very SYN gets in.
 #include "tests/support/connection.hpp"
 
 using namespace postern::test;

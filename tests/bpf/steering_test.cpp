@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What steers the gate beside grants: failsafe, monitor mode, an attach nobody confirmed. (DESIGN 3, stages 3 and 6)
+// What steers the gate beside grants: failsafe, monitor mode, an attach nobody confirmed.
 #include <algorithm>
 
 #include "tests/support/connection.hpp"

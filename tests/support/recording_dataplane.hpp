@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The maps as a value. Plans are really carried out, step by step, and after each single step the double asks what a
-// packet would meet at that moment: mistakes in a plan's order show as violations (DESIGN I1, I3, I7).
+// packet would meet at that moment: mistakes in a plan's order show as violations (I1, I3, I7).
 #pragma once
 
 #include <functional>

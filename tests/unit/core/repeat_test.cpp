@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Idempotent requests: a client that repeats itself gets its answer again, not a second grant (contract section 1.2);
+// Idempotent requests: a client that repeats itself gets its answer again, not a second grant (docs/azure-api.md);
 // and the own API's way in, which finds the policy by itself.
 #include "tests/unit/core/gate_world.hpp"
 

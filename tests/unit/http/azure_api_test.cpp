@@ -124,7 +124,7 @@ TEST_CASE("a repeat with the same client request id opens nothing more") {
   CHECK(world.store.grants().size() == 1);
 }
 
-// Contract section 5: each row has the faults of all rows below it as well, so only the order decides.
+// Order of checks (docs/azure-api.md): each row has the faults of all rows below it as well, so only the order decides.
 TEST_CASE("faults are found in the contract's order") {
   struct Row {
     const char* name;

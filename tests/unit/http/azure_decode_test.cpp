@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Azure's clients and scripts send (contract sections 3, 5 and 11), and what is noted as wrong about it.
+// What Azure's clients and scripts send (docs/azure-api.md), and what is noted as wrong about it.
 #include "controlplane/http/azure_decode.hpp"
 
 #include "tests/support/catch.hpp"
