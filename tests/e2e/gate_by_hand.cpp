@@ -3,6 +3,7 @@
 // foreign XDP program on an interface. Exit code 0, or 1 with a sentence.
 //   gate_by_hand guard BPFFS ADDRESS PORT       a TCP service that enforces
 //   gate_by_hand grant BPFFS SOURCE SECONDS     a live grant for that service from one IPv4 address
+//   gate_by_hand revoke BPFFS SOURCE            takes that grant away
 //   gate_by_hand plant BPFFS COUNT              that many established flows
 //   gate_by_hand flows BPFFS                    prints how many established IPv4 flows there are
 //   gate_by_hand map-id BPFFS                   prints the kernel's id of the table of established flows
@@ -87,6 +88,14 @@ void grant(const MapSet& maps, const std::string& source, unsigned seconds) {
   must(maps.grants_v4.update(key, value));
 }
 
+void revoke(const MapSet& maps, const std::string& source) {
+  gate_grant_key_v4 key{};
+  key.service = service_id;
+  key.source = ipv4(source);
+  key.prefix_length = 32;
+  must(maps.grants_v4.erase(key));
+}
+
 void plant(const MapSet& maps, unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
     gate_flow_key_v4 key{};
@@ -134,6 +143,7 @@ void run(const std::vector<std::string>& words) {
   const MapSet maps = must(MapSet::open(words.at(1)));
   if (verb == "guard") return guard(maps, words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));
   if (verb == "grant") return grant(maps, words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));
+  if (verb == "revoke") return revoke(maps, words.at(2));
   if (verb == "plant") return plant(maps, static_cast<unsigned>(std::stoul(words.at(2))));
   if (verb == "flows") return void(std::cout << entries(maps.established_v4) << "\n");
   if (verb == "failsafe") return void(std::cout << entries(maps.failsafe_sources) << "\n");
