@@ -116,6 +116,7 @@ LoaderResult<void> Attach::load() {
   auto gate = LoadedGate::load(instance_, options_.sizes, std::move(plans));
   if (!gate) return gate.error();
   gate_ = std::move(*gate);
+  if (auto pinned = gate_->pin_explain(instance_, options_.group, undo_); !pinned) return pinned;
   if (auto given = give_pins_to_group(instance_, options_.group); !given) return given;
   auto maps = MapSet::open(instance_.bpffs());
   if (!maps) return maps.error();

@@ -3,6 +3,7 @@
 #include "loader/attach_interface.hpp"
 
 #include <bpf/bpf.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -94,7 +95,7 @@ LoaderResult<void> put_egress(const LoadedGate& gate, const InterfacePlan& plan,
   auto put = attach_egress(plan.interface, gate.egress_fd());
   if (!put) return put.error();
   record.egress_program = put->program.value_or(0);
-  record.clsact_ours = record.clsact_ours || put->clsact_made;
+  record.clsact_ours = (plan.before && plan.before->clsact_ours) || put->clsact_made;
   undo.add([interface = plan.interface, old, made = put->clsact_made] {
     if (old)
       static_cast<void>(attach_egress(interface, old->get()));
@@ -205,8 +206,18 @@ LoaderResult<LoadedGate> LoadedGate::load(const Instance& instance, const TableS
     if (!object) return object.error();
     *place = std::move(*object);
   }
-  if (auto pinned = gate.explain_->pin(instance.explain()); !pinned) return pinned.error();
   return gate;
+}
+
+LoaderResult<void> LoadedGate::pin_explain(const Instance& instance, gid_t group, Undo& undo) const {
+  const auto old = std::make_shared<Fd>(bpf_obj_get(instance.explain().c_str()));
+  undo.add([path = instance.explain(), old, group] {
+    if (!old->valid())
+      ::unlink(path.c_str());
+    else
+      static_cast<void>(pin_program(old->get(), path, group));
+  });
+  return pin_program(explain_->program_fd(), instance.explain(), group);
 }
 
 LoaderResult<AttachRecord> attach_interface(const Instance& instance, const LoadedGate& gate, const InterfacePlan& plan,
@@ -222,7 +233,9 @@ LoaderResult<AttachRecord> attach_interface(const Instance& instance, const Load
     else
       remove_attach_record(instance, name);
   });
-  // Written before the programs stand as well, so that a detach after a crash knows where to look.
+  // Written before the programs stand as well, so that a detach after a crash knows where to look: also of the qdisc
+  // that is going to be made.
+  record.clsact_ours = record.clsact_ours || !has_clsact(plan.interface);
   if (auto noted = write_record(instance, record, group); !noted) return noted.error();
   if (auto put = put_egress(gate, plan, record, undo); !put) return put.error();
   if (auto noted = write_record(instance, record, group); !noted) return noted.error();

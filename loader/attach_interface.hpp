@@ -39,6 +39,7 @@ class LoadedGate {
   // Makes (or finds) the maps, loads egress and explain, and ingress as the plans need it.
   static LoaderResult<LoadedGate> load(const Instance& instance, const TableSizes& sizes,
                                        std::vector<InterfacePlan> plans);
+  LoaderResult<void> pin_explain(const Instance& instance, gid_t group, Undo& undo) const;
   std::vector<InterfacePlan>& plans() { return plans_; }
   int egress_fd() const { return egress_->program_fd(); }
   int ingress_fd() const { return ingress_->program_fd(); }

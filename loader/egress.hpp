@@ -8,6 +8,7 @@
 
 #include "loader/error.hpp"
 #include "loader/interface.hpp"
+#include "loader/tc_hook.hpp"
 
 namespace postern::loader {
 
@@ -16,9 +17,6 @@ struct EgressAttachment {
   std::optional<std::uint32_t> program;  // id of the one in our place
 };
 
-// Id of the program that stands in our place (priority and handle) on the interface; its owner is for the caller to
-// see.
-std::optional<std::uint32_t> egress_program(const Interface& interface);
 // Puts the program in our place, atomically if another stands there already.
 LoaderResult<EgressAttachment> attach_egress(const Interface& interface, int program_fd);
 // Takes our filter away, and the qdisc if `clsact_ours` and it is empty then. Fine if nothing is there.

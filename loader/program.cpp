@@ -3,6 +3,7 @@
 #include "loader/program.hpp"
 
 #include <bpf/bpf.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,18 +80,18 @@ LoaderResult<void> GateObject::load() {
   return {};
 }
 
-LoaderResult<void> GateObject::pin(const std::filesystem::path& path) const {
-  const std::string fresh = path.string() + "-new";
-  ::unlink(fresh.c_str());
-  if (const int fault = bpf_obj_pin(program_fd(), fresh.c_str()))
-    return system_error(std::string("pin ") + name_ + " at " + path.string(), fault);
-  if (::rename(fresh.c_str(), path.c_str()) != 0)
-    return system_error(std::string("pin ") + name_ + " at " + path.string(), errno);
-  return {};
-}
-
 int GateObject::program_fd() const {
   return bpf_program__fd(program_);
+}
+
+LoaderResult<void> pin_program(int program_fd, const std::filesystem::path& path, gid_t group) {
+  const std::string fresh = path.string() + "-new", step = "pin the program " + path.string();
+  ::unlink(fresh.c_str());
+  if (const int fault = bpf_obj_pin(program_fd, fresh.c_str())) return system_error(step, fault);
+  if (::chown(fresh.c_str(), 0, group) != 0 || ::chmod(fresh.c_str(), 0660) != 0 ||
+      ::rename(fresh.c_str(), path.c_str()) != 0)
+    return system_error(step, errno);
+  return {};
 }
 
 bool ProgramInfo::uses(std::uint32_t map_id) const {

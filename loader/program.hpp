@@ -32,8 +32,6 @@ class GateObject {
   LoaderResult<void> configure(const Instance& instance, const TableSizes& sizes);
   // An error carries the verifier's last lines.
   LoaderResult<void> load();
-  // Pins the program at `path`, in place of what is pinned there.
-  LoaderResult<void> pin(const std::filesystem::path& path) const;
 
   bpf_object* object() const { return object_; }
   int program_fd() const;  // lent; valid once loaded
@@ -53,6 +51,8 @@ struct ProgramInfo {
   bool uses(std::uint32_t map_id) const;
 };
 LoaderResult<ProgramInfo> program_info(int program_fd);
+// Pins it at `path`, in place of what is pinned there, for the group to use.
+LoaderResult<void> pin_program(int program_fd, const std::filesystem::path& path, gid_t group);
 LoaderResult<Fd> open_program(std::uint32_t id);
 
 }  // namespace postern::loader

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -53,6 +54,12 @@ Json parse_refusing_doubles(const std::string& text, const std::string& path, st
 }  // namespace
 
 void read_file(const std::string& path, bool required, Given& given) {
+  // A pipe that nobody writes to would hold us for ever.
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path, ignored) || std::filesystem::is_socket(path, ignored)) {
+    given.faults.push_back({"Cannot be read: is no regular file.", path});
+    return;
+  }
   std::ifstream file(path);
   if (!file) {
     if (required || errno != ENOENT)

@@ -38,4 +38,27 @@ for ms in $(seq 1 12 133); do
 	nothing_left "SIGKILL after $ms ms" >/dev/null
 done
 echo "ok: 12 attaches with SIGKILL, of which $left had begun, were finished or cleared away"
+
+# killed_at CALL N: an attach that is killed as it makes its N-th such call; fails if it does not make so many.
+killed_at() {
+	{ ! strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=SIGKILL:when=$2" nsenter \
+		--net="/run/netns/$NS_GATE" "$BUILD/loader/postern-loader" attach --run-dir "$RUN_DIR" --group 64321 \
+		--no-dispatcher --interface gate0; } >/dev/null 2>&1
+}
+# Messages to the kernel make qdisc and filter, renames put records and pins in their place.
+steps=0 qdisc=0
+for call in sendto rename; do
+	at=1
+	while killed_at $call $at; do
+		[ "$(clsact_on gate0)" = 0 ] || qdisc=1
+		loader detach >/dev/null || failed "detach after SIGKILL at $call $at"
+		rmdir "$RUN_DIR" 2>/dev/null
+		nothing_left "SIGKILL at $call $at" >/dev/null
+		at=$((at + 1)) steps=$((steps + 1))
+	done
+	expect "the attach that was not killed is whole" loader status >/dev/null
+	loader detach >/dev/null || failed "detach after the whole attach"
+done
+[ $steps -gt 6 ] && [ $qdisc = 1 ] || failed "an attach was killed at $steps steps only"
+echo "ok: attaches killed at each of $steps steps were cleared away"
 echo "all good"

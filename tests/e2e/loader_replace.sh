@@ -31,7 +31,8 @@ programs=$(bpftool -j prog show | jq --argjson id "$(by_hand map-id "$BPFFS")" '
 
 # gate1 is taken: the replacement on gate0 is undone.
 by_hand foreign gate1
-before=$(loader status --json | jq -c '.interfaces') standing=$(standing_on gate0)
+explain() { stat -c '%a %u %g' "$BPFFS/v1/explain"; bpftool -j prog show pinned "$BPFFS/v1/explain" | jq .id; }
+before=$(loader status --json | jq -c '.interfaces') standing=$(standing_on gate0) explain=$(explain)
 exits 1 "an attach of which one interface is taken fails" attach --no-dispatcher --interface gate0 --interface gate1
 same "and leaves the other as it was" "$before" "$(loader status --json | jq -c '.interfaces')"
 ip -n "$NS_GATE" link set dev gate1 xdp off
@@ -42,6 +43,7 @@ in_gate tc filter add dev gate1 egress protocol ip pref 1 u32 match u32 0 0
 exits 1 "an attach that fails half way fails" attach --no-dispatcher --interface gate0 --interface gate1
 says "priority 1 of the egress hook"
 same "the programs are those of before" "$standing" "$(standing_on gate0)"
+same "explain too" "$explain" "$(explain)"
 same "and the records too" "$before" "$(loader status --json | jq -c '.interfaces')"
 expect "and the gate is whole" loader status
 in_gate tc qdisc del dev gate1 clsact

@@ -2,6 +2,7 @@
 // The configuration: defaults, file, flags, and every fault at once with its place.
 #include "controlplane/daemon/options.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -145,6 +146,13 @@ TEST_CASE("a file that is not there") {
   given = {};
   daemon::read_file("/", false, given);
   CHECK_FALSE(daemon::make_config(given));
+  const std::string pipe = "/tmp/postern-options-test-" + std::to_string(getpid()) + ".pipe";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  given = {};
+  daemon::read_file(pipe, false, given);  // nobody writes into it: must not wait for that
+  unlink(pipe.c_str());
+  REQUIRE(given.faults.size() == 1);
+  CHECK(given.faults[0].message == "Cannot be read: is no regular file.");
 }
 
 TEST_CASE("what is printed says the same when read") {
