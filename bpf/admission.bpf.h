@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Stage 5: a live grant admits, and the connection is remembered as half-open. A packet without a live grant never gets
- * as far as to create an entry. */
+ * as far as to create an entry, but where its service is monitored to learn what is open. */
 #ifndef POSTERN_ADMISSION_BPF_H
 #define POSTERN_ADMISSION_BPF_H
 
@@ -23,7 +23,8 @@ __noinline int open_half(const struct packet *packet, struct judgement *judgemen
 			flow.client.flags |= GATE_SIDE_SYN;
 		} else {
 			flow.flags |= GATE_FLOW_PICKED_UP;
-			tally(gate_tally_picked_up);
+			if (!judgement->learned)
+				tally(gate_tally_picked_up);
 		}
 	}
 	count_packet(&flow.client, packet, 1, judgement);
@@ -40,8 +41,8 @@ static __always_inline _Bool is_repeated_opening(const struct packet *packet, co
 	       !is_half_open_stale(packet, flow, judgement);
 }
 
-/* The packet was admitted by a grant and not by a flow: begin one, or put the half-open one that is there (its own grant is
- * over) under the new grant. */
+/* The packet was admitted by a grant (or is learned from) and not by a flow: begin one, or put the half-open one that is
+ * there (its own grant is over) under the new grant. */
 static __always_inline void remember_admitted(const struct packet *packet, struct judgement *judgement)
 {
 	struct gate_flow *flow = find_half_open(packet);
@@ -77,19 +78,31 @@ static __always_inline void take_over(const struct packet *packet, struct judgem
 	learn_client(flow, packet, judgement);
 }
 
+static __always_inline _Bool is_learning(const struct judgement *judgement)
+{
+	return (judgement->service.flags & (GATE_SERVICE_LEARN | GATE_SERVICE_ENFORCE)) == GATE_SERVICE_LEARN;
+}
+
 __noinline enum gate_reason pass_granted(const struct packet *packet, struct judgement *judgement)
 {
 	if (!packet || !judgement)
 		return gate_reason_no_grant;
 	judgement->cut_generation = cut_generation();
-	if (!find_grant(packet, judgement))
-		return judgement->is_cut ? gate_reason_flow_cut : gate_reason_no_grant;
+	if (!find_grant(packet, judgement)) {
+		if (judgement->is_cut)
+			return gate_reason_flow_cut;
+		if (!is_learning(judgement))
+			return gate_reason_no_grant;
+		judgement->learned = 1;
+	}
 	if (learns(packet)) {
 		if (judgement->is_cut)
 			take_over(packet, judgement);
 		else
 			remember_admitted(packet, judgement);
 	}
+	if (judgement->learned)
+		return gate_reason_no_grant;
 	return judgement->standing ? gate_reason_standing_rule : gate_reason_grant;
 }
 

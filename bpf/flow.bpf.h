@@ -56,6 +56,20 @@ static __always_inline enum gate_reason pass_machine_opened(struct gate_flow *fl
 	return gate_reason_undecided;
 }
 
+/* Begun without a grant while its service learned. Only the packet that proves it passes: it acknowledges what the machine
+ * sent, and the machine has acknowledged the client. So what was open, or opening, when the service was enforced lives on,
+ * and nothing else does. */
+static __always_inline enum gate_reason pass_learned(struct gate_flow *flow, const struct packet *packet,
+						     struct judgement *judgement)
+{
+	if (packet->kind != PACKET_TRANSPORT || packet->protocol != PROTOCOL_TCP || packet->tcp_flags & TCP_RST ||
+	    is_closed(flow) || !(flow->machine.flags & GATE_SIDE_ACKED_PEER) || !acknowledges(packet, &flow->machine))
+		return gate_reason_undecided;
+	if (learns(packet))
+		advance_half_open(flow, packet, judgement);
+	return gate_reason_flow;
+}
+
 /* A half-open flow never outlives its grant: the packet then goes on to the grant stage. */
 static __always_inline enum gate_reason pass_half_open(struct gate_flow *flow, const struct packet *packet,
 						       struct judgement *judgement)
@@ -64,6 +78,8 @@ static __always_inline enum gate_reason pass_half_open(struct gate_flow *flow, c
 		return gate_reason_undecided;
 	if (flow->flags & GATE_FLOW_MACHINE_OPENED)
 		return pass_machine_opened(flow, packet, judgement);
+	if (flow->flags & GATE_FLOW_LEARNED)
+		return pass_learned(flow, packet, judgement);
 	if (!is_grant_live(flow, judgement) || is_overtaken(packet, flow))
 		return gate_reason_undecided;
 	if (learns(packet))

@@ -23,7 +23,7 @@ struct judgement {
 	__u32 enforces; /* whom the packet goes to enforces: a drop is a drop */
 	__u32 is_cut;   /* an established flow was cut: it lives on if another grant covers the packet */
 	__u32 cut_generation; /* as it was before the grant was looked up */
-	__u32 reserved;
+	__u32 learned; /* no grant covers the packet, but its service learns */
 };
 
 /* The exact clock costs six times the coarse one: read once a grant, or a deadline, has been found. */

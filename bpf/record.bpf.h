@@ -79,7 +79,9 @@ static __always_inline void bind_grant(struct gate_flow *flow, struct judgement 
 	const struct gate_record *record = find_record(judgement->slot);
 
 	flow->cut_generation = judgement->cut_generation;
-	flow->flags &= ~GATE_FLOW_WATCHED;
+	flow->flags &= ~(GATE_FLOW_WATCHED | GATE_FLOW_LEARNED);
+	if (judgement->learned)
+		flow->flags |= GATE_FLOW_LEARNED;
 	flow->session_end_boot_ns = 0;
 	flow->service = judgement->service.id;
 	flow->slot = judgement->slot;

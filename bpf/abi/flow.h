@@ -56,13 +56,14 @@ enum gate_flow_flags {
 	GATE_FLOW_MACHINE_OPENED = 1 << 1, /* the machine sent the SYN */
 	GATE_FLOW_ADOPTED = 1 << 2,        /* seeded by the loader; was open before the port was guarded */
 	GATE_FLOW_WATCHED = 1 << 3,        /* its grant ends in cut mode: its record is looked at on each packet */
+	GATE_FLOW_LEARNED = 1 << 4,        /* begun without a grant while its service learned */
 };
 
 /* The two sides stand 64 bytes apart so that ingress and egress on two CPUs do not share a cache line of writes.
  * The middle is written when the flow is created or promoted, or takes another grant; then read only. */
 struct gate_flow {
 	struct gate_flow_side client;
-	__u64 serial; /* of the grant that let it in; 0: none (machine-opened, adopted) */
+	__u64 serial; /* of the grant that let it in; 0: none (machine-opened, adopted, learned) */
 	__u64 opened_coarse_ns;
 	__u64 session_end_boot_ns; /* longest session time; 0: none */
 	__u32 slot;

@@ -25,6 +25,7 @@ GATE_ASSERT_SIZE(gate_service_key_v6, 20);
 enum gate_service_flags {
 	GATE_SERVICE_ENFORCE = 1 << 0,  /* not set: monitor only, would-be drops pass as `monitored` */
 	GATE_SERVICE_FAILSAFE = 1 << 1, /* declared never to be gated */
+	GATE_SERVICE_LEARN = 1 << 2,    /* while not enforced: what would be dropped may become a flow */
 };
 
 /* Replaced as a whole by an update of the existing key, never deleted and inserted. */
