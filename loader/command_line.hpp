@@ -21,6 +21,7 @@ void add_detach(CLI::App& app, int& code);
 void add_confirm(CLI::App& app, int& code);
 void add_status(CLI::App& app, int& code);
 void add_doctor(CLI::App& app, int& code);
+void add_adopt(CLI::App& app, int& code);
 void add_expire(CLI::App& app, int& code);
 
 }  // namespace postern::loader

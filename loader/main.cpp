@@ -25,6 +25,7 @@ int main(int argc, char** argv) try {
   add_confirm(app, code);
   add_status(app, code);
   add_doctor(app, code);
+  add_adopt(app, code);
   add_expire(app, code);
   try {
     app.parse(argc, argv);
