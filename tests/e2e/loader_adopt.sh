@@ -13,8 +13,8 @@ flow() { # CLIENT-PORT JQ-EXPRESSION on its entry
 	bpftool -j map dump pinned "$MAPS/established_v4" |
 		jq -r --argjson port "$(($1 % 256 * 256 + $1 / 256))" ".[].formatted | select(.key.client_port_be == \$port) | $2"
 }
-flows() { by_hand flows "$BPFFS"; }
-said() { jq -r "$1" <<<"$SAID"; }
+flows() { bpftool -j map dump pinned "$MAPS/established_v4" | jq length; }
+said() { jq -rc "$1" <<<"$SAID"; }
 
 exits 1 "without a gate it says so" loader adopt 1
 attach -i gate0 >/dev/null || failed "attach"
@@ -42,10 +42,14 @@ same "nothing was adopted meanwhile" 0 "$(flows)"
 
 # ---- sessions ----
 in_gate sysctl -qw net.ipv4.ip_forward=1
-in_gate nft 'table ip lab {
-	chain before { type nat hook prerouting priority -100; tcp dport 2222 dnat to 203.0.113.10:2203; }
-	chain after { type nat hook postrouting priority 100; oifname "gate1" masquerade; } }' || failed "nft"
+in_gate nft -f - <<-'EOF' || failed "nft"
+	table ip lab {
+		chain before { type nat hook prerouting priority -100; tcp dport 2222 dnat to 203.0.113.10:2203; }
+		chain after { type nat hook postrouting priority 100; oifname "gate1" masquerade; }
+	}
+EOF
 # An IPv6 socket that speaks IPv4 (2201), another that nobody guards (2202), UDP that answers from a connected socket.
+: >"$RUN_DIR/server"
 nsenter --net="/run/netns/$NS_GATE" python3 -c '
 import socket, time
 kept = []
@@ -63,6 +67,7 @@ while not os.path.exists("'"$RUN_DIR"'/answer"): time.sleep(0.05)
 u.connect(peer); u.send(b"answer")
 time.sleep(600)' >"$RUN_DIR/server" 2>&1 &
 wait_for 5 grep -q listening "$RUN_DIR/server" || failed "the server"
+: >"$RUN_DIR/client"
 nsenter --net="/run/netns/$NS_CLIENT" python3 -c '
 import socket, time
 kept = []
@@ -82,7 +87,7 @@ wait_for 5 test -e "$RUN_DIR/asked" || failed "UDP"
 
 expect "sessions of two services" loader adopt --json 1 2
 same "three are adopted" 3 "$(said .adopted)"
-same "nothing is to be warned of" '[]' "$(said -c .warnings)"
+same "nothing is to be warned of" '[]' "$(said .warnings)"
 same "an own socket, IPv4 on an IPv6 socket" "4 1" "$(flow 40001 '"\(.value.flags) \(.value.service)"')"
 same "one whose client has sent its FIN" 8 "$(flow 40002 .value.client.flags)"
 same "a forward, with the address that clients use" "4 2 $((2222 % 256 * 256 + 2222 / 256))" \
