@@ -26,6 +26,9 @@ lab_begin() {
 	hash=$(printf %s "$LAB" | cksum | cut -d' ' -f1)
 	NS_CLIENT=postern-$hash-client NS_GATEWAY=postern-$hash-gateway NS_MACHINE=postern-$hash-machine
 	LAB_DIR=/tmp/postern-lab-$LAB
+	# As its own user without any capability, in the gateway; out of reach of the terminal's Ctrl-C, which is for the script.
+	DAEMON=(nsenter --net="/run/netns/$NS_GATEWAY" setsid setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs
+		--inh-caps=-all "$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json")
 	LAB_RUN=$LAB_DIR/run LAB_SOCKET=$LAB_RUN/lab/api.sock LAB_STATE=$LAB_DIR/state/postern.db
 	[ "$(id -u)" = 0 ] || lab_fail "needs root (network namespaces, BPF)"
 	# Held on fd 7 until this shell ends; what runs in the background must not inherit it. The time limit is for
@@ -210,12 +213,10 @@ daemon_config() { # further members, as JSON text beginning with a comma
 	EOF
 }
 
-# As its own user without any capability, in the gateway; out of reach of the terminal's Ctrl-C, which is for the script.
 daemon_start() {
 	[ -e "$LAB_DIR/posternd.json" ] || daemon_config
 	: >"$LAB_DIR/daemon/log" # here, not by the child below: the last daemon's "ready" must not be read as this one's
-	nsenter --net="/run/netns/$NS_GATEWAY" setsid setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
-		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 7>&- 8>&- &
+	"${DAEMON[@]}" >"$LAB_DIR/daemon/log" 2>&1 7>&- 8>&- &
 	DAEMON_PID=$!
 	wait_for 20 daemon_ready_or_gone && kill -0 $DAEMON_PID 2>/dev/null ||
 		lab_fail "posternd did not start: $(tail -n 5 "$LAB_DIR/daemon/log")"

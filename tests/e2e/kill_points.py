@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill -9 of the daemon at every step of a request; kill_points_test.sh says what must be true then, and starts this in
+the client's namespace: kill_points.py SOCKET MACHINE GRANT_MAP FOLDER COMMAND… (the daemon's)."""
+import http.client
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+SOCKET, MACHINE, GRANT_MAP, FOLDER = sys.argv[1:5]
+DAEMON = sys.argv[5:]
+# The system calls that leave a mark: store and its locks, maps, log, answer. What lies between two of them changes nothing
+# that outlives the process, but for the store's index in shared memory, which is written under the locks (fcntl).
+CALLS = ("pwrite64", "fdatasync", "fcntl", "bpf", "write", "sendmsg", "close")
+STRANGER = "10.9.255.1"  # has no grant, ever
+LOG = FOLDER + "/daemon/log"
+
+
+def fail(sentence):
+    print("not ok: " + sentence)
+    sys.exit(1)
+
+
+def wait_for(what, condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            fail("in vain for %d s: %s" % (seconds, what))
+        time.sleep(0.005)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+# ---- the daemon, its API, and what passes the gate -------------------------------------------------------------------------
+
+
+class Daemon:
+    def start(self):
+        with open(LOG, "w") as log:
+            self.process = subprocess.Popen(DAEMON, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_for("the daemon starts", lambda: "posternd: ready" in read(LOG) or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            fail("the daemon does not start: " + read(LOG))
+
+
+def call(method, path, body=None, request_id="setup"):
+    """The answer's JSON ({} if it has none), or None if the daemon died before it answered."""
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(20)
+    try:
+        connection.sock.connect(SOCKET)
+        connection.request(method, path, body and json.dumps(body),
+                           {"Content-Type": "application/json", "x-ms-client-request-id": request_id})
+        answer = connection.getresponse()
+        text = answer.read()
+    except (http.client.HTTPException, ConnectionError):
+        return None
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        fail("%s %s: %d %s" % (method, path, answer.status, text.decode()))
+    return json.loads(text) if text else {}
+
+
+def listed():
+    return call("GET", "/v1/grants")["grants"]
+
+
+def in_maps():
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", GRANT_MAP], capture_output=True, check=True).stdout
+    return sorted(entry["formatted"]["value"]["serial"] for entry in json.loads(dump))
+
+
+def dropped():
+    return sum(reason["packets"] for reason in call("GET", "/v1/status")["reasons"] if reason["name"] == "no_grant")
+
+
+class Knock:
+    """A new connection from `source` to the machine's port 22."""
+
+    def __init__(self, source):
+        self.socket = socket.socket()
+        self.socket.bind((source, 0))
+        self.socket.setblocking(False)
+        self.socket.connect_ex((MACHINE, 22))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def passes(self, seconds):
+        writable = select.select([], [self.socket], [], seconds)[1]
+        return bool(writable) and self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+
+
+def is_open(source):
+    """It is in, or the gate counts its SYN as dropped: no time decides."""
+    before = dropped()
+    deadline = time.monotonic() + 10
+    with Knock(source) as knock:
+        while time.monotonic() < deadline:
+            if knock.passes(0.005):
+                return True
+            if dropped() > before:
+                return knock.passes(0)
+    fail("the connection from %s was neither let in nor dropped" % source)
+
+
+# ---- the three requests ----------------------------------------------------------------------------------------------------
+
+
+def ask(source, request_id):
+    port = {"number": 22, "duration": "PT1H", "sources": [source]}
+    return call("POST", "/v1/requests", {"machines": [{"machine": "vm1", "ports": [port]}]}, request_id)
+
+
+def grants_of(source):
+    return [grant for grant in listed() if grant["sources"] == [source]]
+
+
+class Initiate:
+    name, first_word, operation = "request", "POST", "access.initiate"
+
+    def begin(self, source):
+        self.source = source
+
+    def do(self, request_id):
+        return ask(self.source, request_id)
+
+    def recorded(self):
+        return bool(grants_of(self.source))
+
+    def wrong(self, recorded):
+        if is_open(self.source) != recorded:
+            return "the port is " + ("shut" if recorded else "open")
+        return None
+
+    def may_be_done(self):  # asked of the kernel alone, the daemon being dead
+        with Knock(self.source) as knock:
+            return knock.passes(0.1)
+
+
+class Revoke(Initiate):
+    name, operation = "revocation", "grant.revoke"
+
+    def begin(self, source):
+        self.source = source
+        self.serial = ask(source, "setup-" + source)["grants"][0]["serial"]
+        if not is_open(source):
+            fail("a grant does not open")
+
+    def do(self, request_id):
+        return call("POST", "/v1/grants/%d/revoke" % self.serial, None, request_id)
+
+    def recorded(self):
+        return not grants_of(self.source)
+
+    def wrong(self, recorded):
+        if is_open(self.source) == recorded:
+            return "the port is " + ("open" if recorded else "shut")
+        return None
+
+    def may_be_done(self):
+        with Knock(self.source) as knock:
+            return not knock.passes(2)
+
+
+class Remove(Initiate):
+    name, first_word, operation = "removal of the policy", "DELETE", "policy.delete"
+
+    def __init__(self):
+        self.policy = call("GET", "/v1/policies")["policies"][0]
+        self.path = self.policy["id"] + "?api-version=2020-01-01"
+
+    def begin(self, source):
+        self.source = source
+        if not call("GET", "/v1/policies")["policies"]:
+            call("PUT", self.path, {"kind": "Basic", "properties": {
+                "virtualMachines": self.policy["properties"]["virtualMachines"]}})
+        ask(source, "setup-" + source)
+        if is_open(STRANGER) or not is_open(source):
+            fail("the policy does not guard")
+
+    def do(self, request_id):
+        return call("DELETE", self.path, None, request_id)
+
+    def recorded(self):
+        return not call("GET", "/v1/policies")["policies"]
+
+    def wrong(self, recorded):
+        if recorded and grants_of(self.source):
+            return "its grant is listed"
+        with Knock(STRANGER) as knock:  # nothing is dropped where nothing is guarded
+            if recorded:
+                return None if knock.passes(5) else "the port is still guarded"
+        if is_open(STRANGER):
+            return "the port is not guarded"
+        return None if is_open(self.source) else "its grant does not open"
+
+    def may_be_done(self):
+        with Knock(STRANGER) as knock:
+            return knock.passes(0.1)
+
+
+# ---- killing -------------------------------------------------------------------------------------------------------------
+
+
+def trace(pid, syscall, number, run):
+    """Runs a request while strace waits to kill `pid` as it enters its number-th call; returns the answer and the trace."""
+    path = FOLDER + "/strace"
+    strace = subprocess.Popen(["strace", "-p", str(pid), "-o", path, "-e", "trace=recvfrom," + syscall, "-e",
+                               "inject=%s:signal=SIGKILL:when=%d" % (syscall, number)], stderr=subprocess.PIPE, text=True)
+    said = strace.stderr.readline()
+    if "attached" not in said:
+        fail("strace cannot attach: " + said)
+    answer = run()
+    if answer is not None:
+        strace.send_signal(signal.SIGINT)  # lets go of the daemon
+    strace.wait()
+    return answer, read(path)
+
+
+def check(step, answer, done_while_dead, request_id):
+    """I7 and I9 after a restart; returns the sentence that is wrong, if one is."""
+    recorded = step.recorded()
+    records = [record for record in call("GET", "/v1/audit?limit=20")["records"]
+               if record.get("clientRequestId") == request_id and record["operation"] == step.operation]
+    if answer is not None and not recorded:
+        return "it was answered, and is not recorded"
+    if done_while_dead and not recorded:
+        return "it had taken effect, and is not recorded"
+    if [record["outcome"] for record in records] != ["allowed"] * recorded:
+        return "the audit has %s of it" % [record["outcome"] for record in records]
+    wrong = step.wrong(recorded)
+    if wrong:
+        return "it is %srecorded, and %s" % ("" if recorded else "not ", wrong)
+    if sorted(grant["serial"] for grant in listed()) != in_maps():
+        return "the map holds %s" % in_maps()
+    if not step.operation == "access.initiate":
+        return None if step.do(request_id + "-again") is not None and step.recorded() else "it cannot be done again"
+    before = [grant["serial"] for grant in grants_of(step.source)]
+    again = [grant["serial"] for grant in step.do(request_id)["grants"]]
+    after = [grant["serial"] for grant in grants_of(step.source)]
+    if again != after or len(after) != 1 or (before and before != after):
+        return "asked again, the answer is grant %s; listed were %s and are %s" % (again, before, after)
+    records = [record for record in call("GET", "/v1/audit?limit=20")["records"]
+               if record.get("clientRequestId") == request_id]
+    return step.wrong(True) if len(records) == 1 else "asked again, it has %d records" % len(records)
+
+
+daemon = Daemon()
+daemon.start()
+rounds = points = 0
+begun = time.monotonic()
+for step in (Initiate(), Revoke(), Remove()):
+    covered = []
+    for syscall in CALLS:
+        number, others = 1, 0
+        while True:
+            rounds += 1
+            step.begin("10.9.%d.%d" % (rounds // 250, rounds % 250 + 1))
+            request_id = "%s-%d" % (step.operation, rounds)
+            answer, seen = trace(daemon.process.pid, syscall, number, lambda: step.do(request_id))
+            done_while_dead = False
+            if answer is None:
+                daemon.process.wait()
+                done_while_dead = step.may_be_done()
+                daemon.start()
+            elif daemon.process.poll() is not None:  # just after it had answered
+                daemon.start()
+            where = "%s, killed at %s number %d: " % (step.name, syscall, number)
+            wrong = check(step, answer, done_while_dead, request_id)
+            if wrong:
+                fail(where + wrong + "\n" + seen)
+            call("GET", "/v1/audit/verify")
+            if answer is not None:
+                break
+            # A tick of the daemon's own clock may have come first; then it was another step that was killed.
+            here = re.split(r'recvfrom\(.*"%s ' % step.first_word, seen)[-1]
+            if len(re.findall(r"^\d* *%s\(" % syscall, here, re.M)) == number and len(here) < len(seen):
+                number += 1
+            elif others < 20:
+                others += 1
+            else:
+                fail(where + "no try met this step")
+        if number == 1:
+            fail("%s makes no call %s, so nothing was tested" % (step.name, syscall))
+        covered.append("%s %d" % (syscall, number - 1))
+        points += number - 1
+    print("ok: %s, killed at each of its steps: %s" % (step.name, ", ".join(covered)), flush=True)
+print("ok: %d kill points, %d requests, in %d s" % (points, rounds, time.monotonic() - begun))
