@@ -24,7 +24,8 @@ lab_begin() {
 	LAB=$1
 	local hash
 	hash=$(printf %s "$LAB" | cksum | cut -d' ' -f1)
-	NS_CLIENT=postern-$hash-client NS_GATEWAY=postern-$hash-gateway NS_MACHINE=postern-$hash-machine
+	LAB_NAMES=postern-$hash
+	NS_CLIENT=$LAB_NAMES-client NS_GATEWAY=$LAB_NAMES-gateway NS_MACHINE=$LAB_NAMES-machine
 	LAB_DIR=/tmp/postern-lab-$LAB
 	# As its own user without any capability, in the gateway; out of reach of the terminal's Ctrl-C, which is for the script.
 	DAEMON=(nsenter --net="/run/netns/$NS_GATEWAY" setsid setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs
@@ -49,9 +50,7 @@ lab_begin() {
 lab_end() {
 	local ns pid mount waited
 	exec 8>&- # a session's pipe, if one was opened
-	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do
-		for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -TERM "$pid" 2>/dev/null; done
-	done
+	for pid in $(lab_pids); do kill -TERM "$pid" 2>/dev/null; done
 	for waited in 1 2 3 4 5 6 7 8 9 10; do
 		[ -z "$(lab_pids)" ] && break
 		sleep 0.1
@@ -60,17 +59,18 @@ lab_end() {
 	if [ -d "$LAB_RUN" ] && [ -x "$POSTERN_BUILD/loader/postern-loader" ] && [ -e "/run/netns/$NS_GATEWAY" ]; then
 		in_gateway "$POSTERN_BUILD/loader/postern-loader" detach --instance lab --run-dir "$LAB_RUN" >/dev/null 2>&1 || true
 	fi
-	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do
-		[ -e "/run/netns/$ns" ] && ip netns delete "$ns"
-	done
+	for ns in $(lab_namespaces); do ip netns delete "$ns"; done
 	for mount in $(awk -v dir="$LAB_DIR/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r); do umount -l "$mount" || true; done
 	rm -rf "$LAB_DIR"
 	return 0
 }
 
+# A test may make more of them: "$LAB_NAMES-whatever".
+lab_namespaces() { ls /run/netns 2>/dev/null | grep "^$LAB_NAMES-"; }
+
 lab_pids() {
 	local ns
-	for ns in "$NS_CLIENT" "$NS_MACHINE" "$NS_GATEWAY"; do ip netns pids "$ns" 2>/dev/null; done
+	for ns in $(lab_namespaces); do ip netns pids "$ns" 2>/dev/null; done
 }
 
 # In the background call nsenter itself: of a function, $! is only the shell around it.
@@ -144,17 +144,18 @@ lab_sshd() {
 	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
 }
 
-# lab_ssh [-6] [-b SOURCE] COMMAND…: one new connection as root; fails after 2 s without an answer.
+# lab_ssh [-6] [-b SOURCE] [-n NAMESPACE] COMMAND…: one new connection as root; fails after 2 s without an answer.
 lab_ssh() {
-	local host=$MACHINE bind=()
+	local host=$MACHINE bind=() from=$NS_CLIENT
 	while :; do
 		case $1 in
 		-6) host=$MACHINE_V6 && shift ;;
 		-b) bind=(-b "$2") && shift 2 ;;
+		-n) from=$2 && shift 2 ;;
 		*) break ;;
 		esac
 	done
-	in_client ssh -F none -i "$LAB_DIR/sshd/user_key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=2 \
+	nsenter --net="/run/netns/$from" ssh -F none -i "$LAB_DIR/sshd/user_key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=2 \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "${bind[@]}" "root@$host" "$@"
 }
 
