@@ -8,6 +8,7 @@ guard_interface() {
 	[ ! -e /run/postern/gate/bpf ] || { echo "quickstart: a gate is here already (postern-loader status); detach it first" >&2; exit 1; }
 
 	story "The gate goes up on $interface; unless you confirm it within $confirm_within, it undoes itself"
+	interface_stop_daemon # of an attach that nobody confirmed
 	mkdir -p "$home/state"
 	chown -R $LAB_UID:$LAB_UID "$home/state"
 	trap 'interface_status=$?; trap - EXIT; [ $interface_status = 0 ] || interface_undo; exit $interface_status' EXIT
@@ -37,9 +38,22 @@ guard_interface() {
 
 interface_daemon_settled() { grep -q '^posternd: ready' "$1/log" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null; }
 
+# Ours, and no other process that has its number by now.
+interface_stop_daemon() {
+	local home=/var/lib/postern/quickstart pid
+	pid=$(cat "$home/pid" 2>/dev/null) || return 0
+	if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "--config $home/posternd.json"; then
+		kill "$pid" || true
+		wait_for 10 interface_gone "$pid" || { echo "quickstart: posternd (process $pid) does not end" >&2; return 1; }
+	fi
+	rm -f "$home/pid"
+}
+
+interface_gone() { [ ! -e "/proc/$1" ]; }
+
 interface_undo() {
 	"$POSTERN_BUILD/loader/postern-loader" detach || true
-	if [ -e /var/lib/postern/quickstart/pid ]; then kill "$(cat /var/lib/postern/quickstart/pid)" 2>/dev/null || true; fi
+	interface_stop_daemon
 	echo "quickstart: undone, the interface is as it was" >&2
 }
 

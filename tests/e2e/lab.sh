@@ -120,8 +120,9 @@ wait_for() {
 
 # ---- the machine's sshd, and the client's ssh ----------------------------------------------------------------------
 
-lab_sshd() {
+lab_sshd() { # words in front of sshd, if it is to run elsewhere
 	local dir=$LAB_DIR/sshd
+	[ $# -gt 0 ] || set -- nsenter --net="/run/netns/$NS_MACHINE"
 	mkdir -p "$dir" /run/sshd
 	ssh-keygen -q -t ed25519 -N '' -C "$LAB" -f "$dir/host_key"
 	ssh-keygen -q -t ed25519 -N '' -C "$LAB" -f "$dir/user_key"
@@ -140,7 +141,8 @@ lab_sshd() {
 		PrintMotd no
 		PrintLastLog no
 	EOF
-	nsenter --net="/run/netns/$NS_MACHINE" setsid /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" 7>&- &
+	"$@" setsid /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" 7>&- &
+	SSHD_PID=$!
 	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
 }
 
