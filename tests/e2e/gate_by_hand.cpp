@@ -6,6 +6,7 @@
 //   gate_by_hand revoke BPFFS SOURCE            takes that grant away
 //   gate_by_hand plant BPFFS COUNT              that many established flows
 //   gate_by_hand flows BPFFS                    prints how many established IPv4 flows there are
+//   gate_by_hand half-open BPFFS                prints how many half-open IPv4 flows there are, and may be
 //   gate_by_hand map-id BPFFS                   prints the kernel's id of the table of established flows
 //   gate_by_hand config-abi BPFFS NUMBER        as if a loader of another ABI had configured the gate
 //   gate_by_hand failsafe BPFFS                 prints how many failsafe sources there are
@@ -146,6 +147,8 @@ void run(const std::vector<std::string>& words) {
   if (verb == "revoke") return revoke(maps, words.at(2));
   if (verb == "plant") return plant(maps, static_cast<unsigned>(std::stoul(words.at(2))));
   if (verb == "flows") return void(std::cout << entries(maps.established_v4) << "\n");
+  if (verb == "half-open")
+    return void(std::cout << entries(maps.half_open_v4) << " " << maps.half_open_v4.info().max_entries << "\n");
   if (verb == "failsafe") return void(std::cout << entries(maps.failsafe_sources) << "\n");
   if (verb == "map-id") return void(std::cout << maps.established_v4.info().id << "\n");
   if (verb == "config-abi") {

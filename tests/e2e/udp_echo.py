@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A UDP service and its client: `serve PORT` echoes on both families, `ask ADDRESS PORT` fails without an echo in 1 s."""
+"""A UDP service and its clients: `serve PORT` echoes on both families, `ask ADDRESS PORT` fails without an echo in 1 s,
+`session ADDRESS PORT` goes on sending from one port, and prints a line for each echo, until it is ended."""
 import socket
 import sys
+import time
 
 
 def serve(port):
@@ -24,6 +26,23 @@ def ask(address, port):
         return False
 
 
+def session(address, port):
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.connect((address, port))
+    client.settimeout(0.1)
+    number = 0
+    while True:
+        number += 1
+        client.send(b"%d" % number)
+        try:
+            print(client.recv(2048).decode(), flush=True)
+            time.sleep(0.02)
+        except OSError:  # lost, or late
+            pass
+
+
+if sys.argv[1] == "session":
+    session(sys.argv[2], int(sys.argv[3]))
 if sys.argv[1] == "serve":
     serve(int(sys.argv[2]))
 sys.exit(0 if ask(sys.argv[2], int(sys.argv[3])) else 1)
