@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TCP SYNs as fast as one CPU sends them: flood INTERFACE GATEWAY-MAC SOURCE-BLOCK DESTINATION PORT SECONDS
-// From scattered sources of the block and all ports, out of the interface, which may be one end of a veth pair. Prints how
-// many were sent. Exit code 0, or 1 with a sentence.
+// From scattered sources of the block and all ports, out of the interface, which may be one end of a veth pair. Prints
+// how many were sent. Exit code 0, or 1 with a sentence.
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <linux/if_ether.h>
@@ -41,7 +41,8 @@ in_addr_t ipv4(const std::string& text) {
 Frame syn(const std::string& gateway, const std::string& destination, const std::string& port) {
   Frame frame;
   unsigned char* mac = frame.ethernet.h_dest;
-  if (std::sscanf(gateway.c_str(), "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) != 6)
+  if (std::sscanf(gateway.c_str(), "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5) !=
+      6)
     throw std::runtime_error(gateway + " is no MAC address");
   frame.ethernet.h_source[0] = 2;
   frame.ethernet.h_proto = htons(ETH_P_IP);
