@@ -140,24 +140,26 @@ lab_sshd() { # words in front of sshd, if it is to run elsewhere
 		UseDNS no
 		PrintMotd no
 		PrintLastLog no
+		MaxStartups 100
 	EOF
 	"$@" setsid /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" 7>&- &
 	SSHD_PID=$!
 	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
 }
 
-# lab_ssh [-6] [-b SOURCE] [-n NAMESPACE] COMMAND…: one new connection as root; fails after 2 s without an answer.
+# lab_ssh [-6] [-h HOST] [-b SOURCE] [-n NAMESPACE] COMMAND…: one new connection as root; fails after 2 s without an answer.
 lab_ssh() {
 	local host=$MACHINE bind=() from=$NS_CLIENT
 	while :; do
 		case $1 in
 		-6) host=$MACHINE_V6 && shift ;;
+		-h) host=$2 && shift 2 ;;
 		-b) bind=(-b "$2") && shift 2 ;;
 		-n) from=$2 && shift 2 ;;
 		*) break ;;
 		esac
 	done
-	nsenter --net="/run/netns/$from" ssh -F none -i "$LAB_DIR/sshd/user_key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=2 \
+	nsenter --net="/run/netns/$from" ssh -F none -i "$LAB_DIR/sshd/user_key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout="${LAB_SSH_TIMEOUT:-2}" \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "${bind[@]}" "root@$host" "$@"
 }
 
@@ -176,7 +178,7 @@ session_open() { # options of lab_ssh
 session_moves() {
 	local line
 	line="$1-$RANDOM$RANDOM"
-	echo "$line" >&8 && wait_for 5 grep -qx "$line" "$SESSION_OUT"
+	echo "$line" >&8 && wait_for 20 grep -qx "$line" "$SESSION_OUT"
 }
 
 # As before, with a megabyte of random bytes, compared whole.
@@ -214,6 +216,16 @@ daemon_config() { # further members, as JSON text beginning with a comma
 		{ "instance": "lab", "run_dir": "$LAB_RUN", "state": "$LAB_STATE", "socket": "$LAB_SOCKET",
 		  "listen": "127.0.0.1:7822", "log_level": "info"${1-} }
 	EOF
+}
+
+# What a socket unit does: starts the loader for each connection, which brings service ids and nothing else.
+adoption_listen() {
+	[ -n "$(type -P systemd-socket-activate)" ] || lab_fail "systemd-socket-activate is missing (package systemd)"
+	mkdir -p "$LAB_DIR/adopt"
+	nsenter --net="/run/netns/$NS_GATEWAY" setsid systemd-socket-activate --accept --inetd -l "$LAB_DIR/adopt/socket" \
+		"$POSTERN_BUILD/loader/postern-loader" adopt --stdin --instance lab --run-dir "$LAB_RUN" >"$LAB_DIR/adopt/log" 2>&1 7>&- 8>&- &
+	ADOPTION_PID=$!
+	wait_for 5 test -S "$LAB_DIR/adopt/socket" && chown "$LAB_UID" "$LAB_DIR/adopt/socket" || lab_fail "nobody listens for adoption"
 }
 
 daemon_start() {
