@@ -19,6 +19,7 @@ guard_interface() {
 	cat >"$home/posternd.json" <<-EOF
 		{ "instance": "gate", "state": "$home/state/postern.db", "socket": "$socket" }
 	EOF
+	: >"$home/log" # here, not by the child: an earlier daemon's "ready" must not be read as this one's
 	# Away from this terminal: the way in must not depend on the session that set it up.
 	setsid setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
 		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$home/posternd.json" </dev/null >"$home/log" 2>&1 &
@@ -33,6 +34,7 @@ guard_interface() {
 		run "" "$cli" machine add "${machine%%=*}" --address "${machine#*=}"
 		run "" "$cli" policy enable "${machine%%=*}" "${words[@]}"
 	done
+	run "" "$cli" machine list # those of an earlier time too: they are guarded as well
 	interface_farewell "$loader" "$cli" "$home" "${machines[0]%%=*}"
 }
 
