@@ -2,8 +2,10 @@
 /* The packet that an ICMP error quotes. A machine sent it, so turned around it reads like a packet to that machine:
  * its destination becomes the source, its source the destination. Plain C and C++.
  *
- * A quote that cannot be read as far as its ports is malformed and leaves the outer addresses in place. Its own length
- * fields tell of the packet as it was sent and are not compared with the quote's.
+ * A quote that cannot be read as far as its ports is malformed and leaves the outer addresses in place; so is one of a
+ * packet that another host sent than the one the error goes to (RFC 1122, 3.2.2), or an error to a host without services
+ * could be judged by the ports of another (I5). Its own length fields tell of the packet as it was sent and are not
+ * compared with the quote's.
  */
 #ifndef POSTERN_PARSE_QUOTE_H
 #define POSTERN_PARSE_QUOTE_H
@@ -37,7 +39,7 @@ static __always_inline __u8 parse_quote_ipv4(struct cursor cursor, struct packet
 	header_bytes = (ip->version_words & 0x0fU) * 4;
 	if (ip->version_words >> 4 != 4 || header_bytes < sizeof(*ip) || !skip(&cursor, header_bytes))
 		return PACKET_MALFORMED;
-	if (ip->fragment_be & WIRE16(0x1fff))
+	if (ip->fragment_be & WIRE16(0x1fff) || ip->source != packet->destination.v4)
 		return PACKET_MALFORMED;
 	/* In IPv4 protocol 0 and the like are no extensions; that such a quote is malformed harms nobody. */
 	kind = parse_quoted_ports(cursor, ip->protocol, packet);
@@ -54,6 +56,8 @@ static __always_inline __u8 parse_quote_ipv6(struct cursor cursor, struct packet
 	__u8 protocol, kind;
 
 	if (!ip || host32(ip->version_class_flow) >> 28 != 6 || !skip(&cursor, sizeof(*ip)))
+		return PACKET_MALFORMED;
+	if (ip->source[0] != packet->destination.halves[0] || ip->source[1] != packet->destination.halves[1])
 		return PACKET_MALFORMED;
 	protocol = ip->next;
 	NO_UNROLL

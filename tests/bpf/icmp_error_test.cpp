@@ -159,3 +159,22 @@ TEST_CASE("quoting one's own packet the wrong way round does not touch the flow"
   const gate_flow after = world.ssh.established(world.gate).value();
   CHECK(std::memcmp(&before, &after, sizeof before) == 0);
 }
+
+TEST_CASE("an error is judged by a packet of the host it goes to, never by one of another host") {
+  World world = each_family();
+  const bool v6 = is_v6(world.ssh.machine);
+  // To a host without services, about the guarded one's port: untouched (I5). And the other way round: no way in.
+  const auto error = [&](const char* to, const char* about) {
+    Connection quoted = world.ssh;
+    quoted.machine = about;
+    const Payload inside = quote(quoted.quoted_reply(), 200);
+    if (v6) return Packet{Ethernet{}} / Ipv6{.source = router6, .destination = to} / Icmp6{.type = 1} / inside;
+    return Packet{Ethernet{}} / Ipv4{.source = router4, .destination = to} / Icmp{.type = 3} / inside;
+  };
+  const char* const open = v6 ? "2001:db8:a::99" : "192.0.2.99";
+  const char* const guarded = v6 ? machine6 : machine4;
+  expect(world.gate, error(open, guarded), gate_reason_unreadable_unguarded);
+  expect(world.gate, error(guarded, open), gate_reason_malformed);
+  expect(world.gate, error(guarded, guarded), gate_reason_unrelated);
+  expect(world.gate, error(open, open), gate_reason_related);
+}
