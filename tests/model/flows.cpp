@@ -157,7 +157,8 @@ void Model::bind(gate_flow& flow, const Judging& it) const {
   flow.service = it.service.id;
   flow.cut_generation = control_of(tables).cut_generation;
   flow.session_end_boot_ns = 0;
-  flow.flags &= ~static_cast<std::uint32_t>(GATE_FLOW_WATCHED);
+  flow.flags &= ~static_cast<std::uint32_t>(GATE_FLOW_WATCHED | GATE_FLOW_LEARNED);
+  if (it.learned) flow.flags |= GATE_FLOW_LEARNED;
   const auto found = tables.grant_records.find(flow.slot);
   if (found == tables.grant_records.end() || found->second.serial != flow.serial || flow.serial == 0) return;
   const gate_record& record = found->second;
@@ -212,7 +213,8 @@ void Model::learn(std::span<const std::uint8_t> frame, std::uint32_t segments, b
   gate_flow* flow = half_open(tuple);
   if (flow == nullptr) return;
   note_machine(*flow, packet, segments, now);
-  if (!packet.tcp() && has_live_grant(*flow, now)) establish(tuple);
+  const bool learned = flow->flags & GATE_FLOW_LEARNED;
+  if (!packet.tcp() && (learned || has_live_grant(*flow, now))) establish(tuple);
 }
 
 namespace {

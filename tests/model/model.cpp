@@ -182,6 +182,7 @@ gate_reason Model::by_established(gate_flow& flow, Judging& it) {
 gate_reason Model::by_half_open(gate_flow& flow, Judging& it) {
   if (is_stale(it.packet, flow, it.now)) return gate_reason_undecided;
   if (flow.flags & GATE_FLOW_MACHINE_OPENED) return by_machine_opened(flow, it);
+  if (flow.flags & GATE_FLOW_LEARNED) return by_learned(flow, it);
   if (!has_live_grant(flow, it.now) || is_overtaken(it.packet, flow)) return gate_reason_undecided;
   if (it.writes()) advance(flow, it.packet, it.now);
   return gate_reason_flow_half_open;
@@ -209,9 +210,23 @@ gate_reason Model::by_machine_opened(gate_flow& flow, Judging& it) {
   return answered && it.writes() && establish(packet.tuple) ? gate_reason_machine_opened : gate_reason_undecided;
 }
 
+// Begun without a grant while its service learned: only the packet that proves both sides passes.
+gate_reason Model::by_learned(gate_flow& flow, Judging& it) {
+  const bool proven = flow.machine.flags & GATE_SIDE_ACKED_PEER && acknowledges(it.packet, flow.machine);
+  if (it.packet.kind != Kind::ported || !it.packet.tcp() || it.packet.rst || is_closed(flow) || !proven)
+    return gate_reason_undecided;
+  if (it.writes()) advance(flow, it.packet, it.now);
+  return gate_reason_flow;
+}
+
 gate_reason Model::by_grant(Judging& it) {
   const auto grant = covering_grant(it);
-  if (!grant) return it.cut_serial ? gate_reason_flow_cut : gate_reason_no_grant;
+  if (!grant) {
+    if (it.cut_serial) return gate_reason_flow_cut;
+    it.learned = it.service.flags & GATE_SERVICE_LEARN && !it.enforces;
+    if (it.learned && it.writes()) remember_admitted(it);
+    return gate_reason_no_grant;
+  }
   it.answer.serial = grant->serial;
   it.answer.slot = grant->slot;
   if (it.writes()) remember_admitted(it);
@@ -280,7 +295,7 @@ void Model::remember_admitted(Judging& it) {
       fresh.client.flags |= GATE_SIDE_SYN;
     } else {
       fresh.flags |= GATE_FLOW_PICKED_UP;
-      ++tallies[gate_tally_picked_up];
+      if (!it.learned) ++tallies[gate_tally_picked_up];
     }
   }
   note_packet(fresh.client, packet, 1, it.now);

@@ -44,6 +44,7 @@ class Model {
     Answer answer{};
     gate_service service{};
     std::optional<std::uint64_t> cut_serial{};  // an established flow was cut, whose grant had this serial
+    bool learned = false;                       // no grant covers the packet, but its service learns what is open
     bool writes() const { return !explain && packet.kind == Kind::ported; }
   };
 
@@ -55,6 +56,7 @@ class Model {
   gate_reason by_established(gate_flow& flow, Judging& it);
   gate_reason by_half_open(gate_flow& flow, Judging& it);
   gate_reason by_machine_opened(gate_flow& flow, Judging& it);
+  gate_reason by_learned(gate_flow& flow, Judging& it);
   gate_reason by_grant(Judging& it);
   std::optional<gate_grant> covering_grant(const Judging& it) const;
   void remember_fragment(const Judging& it);

@@ -124,8 +124,9 @@ void World::guard() {
                : tuple.family == 4 ? random_.one_of({28, 24, 31})
                                    : random_.one_of({64, 48, 127});
   one.service.id = static_cast<std::uint32_t>(services_.size() + 1);
-  one.service.flags =
-      (random_.percent(70) ? flag(GATE_SERVICE_ENFORCE) : 0) | (random_.percent(5) ? flag(GATE_SERVICE_FAILSAFE) : 0);
+  one.service.flags = (random_.percent(70) ? flag(GATE_SERVICE_ENFORCE) : 0) |
+                      (random_.percent(5) ? flag(GATE_SERVICE_FAILSAFE) : 0) |
+                      (random_.percent(30) ? flag(GATE_SERVICE_LEARN) : 0);
   services_.push_back(one);
   write(one);
   gate_address address{};
@@ -223,7 +224,8 @@ void World::flow(const Connection& connection) {
   gate_flow flow{};
   const auto age = [&] { return std::uint64_t{1} + age_unit * random_.one_of({0U, 0U, 0U, 1U, 2U, 3U, 5U}); };
   const bool granted = !grants_.empty() && random_.percent(85);
-  flow.flags = granted ? 0 : random_.one_of<std::uint32_t>({GATE_FLOW_MACHINE_OPENED, GATE_FLOW_ADOPTED});
+  flow.flags =
+      granted ? 0 : random_.one_of<std::uint32_t>({GATE_FLOW_MACHINE_OPENED, GATE_FLOW_ADOPTED, GATE_FLOW_LEARNED});
   if (connection.tuple.protocol == 17) flow.flags &= ~static_cast<std::uint32_t>(GATE_FLOW_MACHINE_OPENED);
   if (granted) {
     const Granted& by = random_.pick(grants_);
