@@ -68,5 +68,24 @@ nothing_left "after both"
 expect "attach alone" attach --interface gate0
 expect "detach alone" loader detach
 nothing_left "after the gate alone"
+
+expect "attach first" attach --interface gate0
+by_hand guard "$BPFFS" 198.51.100.1 22
+expect "xdp-filter finds room after the gate" filter load --mode native gate0
+expect "and drops what goes to port 90" filter port 90 --proto tcp --mode dst
+in_gate xdp-loader status gate0 | grep -E '=>' | head -n 1 | grep -q postern_ingress || failed "the gate is not the first any more"
+expect "the gate is whole" loader status
+reach 22; same "guarded" 124 $?
+reach 90; same "dropped by xdp-filter" 124 $?
+reach 80; same "passed by both" 0 $?
+expect "the gate is replaced beside it" attach --interface gate0
+same "one gate" 1 "$(programs_on postern_ingress)"
+same "one xdp-filter" 1 "$(programs_on xdpfilt)"
+expect "xdp-filter leaves" filter unload gate0
+expect "the gate is still whole" loader status
+reach 22; same "still guarded" 124 $?
+reach 90; same "not dropped any more" 0 $?
+expect "detach" loader detach
+nothing_left "after the gate was the first"
 same "libxdp's own folder is empty" "" "$(find /sys/fs/bpf/xdp -mindepth 1 2>/dev/null)"
 echo "all good"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Fetches a Debian kernel and unpacks what a network test wants of it: fetch-kernel.sh VERSION FOLDER
+# Fetches a Debian kernel and unpacks what a network test wants of it: fetch-kernel.sh VERSION|newest FOLDER
 # The package comes from the mirror this machine's apt uses, through lists of its own (the system's stay as they are) and
 # with Debian's signatures checked.
 set -euo pipefail
@@ -9,6 +9,7 @@ case $version in
 5.10) suite=bullseye ;;
 6.1) suite=bookworm ;;
 6.12) suite=trixie ;;
+newest) suite=sid version='[0-9]*' ;;
 *) suite=sid ;;
 esac
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | sort -u | head -n 1)
@@ -23,7 +24,7 @@ apt_options=(-qq -o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$
 apt-get "${apt_options[@]}" update
 
 # The newest plain image of that version, and the package its modules moved to in newer suites.
-image=$(apt-cache "${apt_options[@]}" pkgnames "linux-image-$version." | grep -E '^linux-image-[0-9.]+[^-]*(-[0-9]+)?-amd64$' | sort -V | tail -n 1)
+image=$(apt-cache "${apt_options[@]}" pkgnames linux-image- | grep -E "^linux-image-$version\.[0-9.]+[^-]*(-[0-9]+)?-amd64\$" | sort -V | tail -n 1)
 [ -n "$image" ] || { echo "fetch-kernel: $suite has no kernel $version" >&2; exit 1; }
 mapfile -t parts < <(apt-cache "${apt_options[@]}" depends "$image" | sed -nE 's/^ *Depends: (linux-(modules|binary)-.*)/\1/p')
 (cd "$work/packages" && apt-get "${apt_options[@]}" download "$image" "${parts[@]}")
@@ -32,7 +33,7 @@ for package in "$work"/packages/*.deb; do dpkg-deb -x "$package" "$work/unpacked
 release=$(basename "$(find "$work/unpacked" -path '*lib/modules/*' -name kernel -printf '%h\n' -quit)")
 modules=$(find "$work/unpacked" -type d -path "*lib/modules/$release" -print -quit)
 mkdir -p "$work/new/modules/$release/kernel"
-cp "$(find "$work/unpacked" -name "vmlinuz-$release" -print -quit)" "$work/new/vmlinuz"
+cp "$(find "$work/unpacked" \( -name "vmlinuz-$release" -o -path "*/$release/vmlinuz" \) -print -quit)" "$work/new/vmlinuz"
 cp "$modules"/modules.{builtin,order}* "$work/new/modules/$release/"
 for part in net lib crypto fs/9p fs/netfs fs/fscache fs/overlayfs drivers/virtio drivers/net; do
 	[ -d "$modules/kernel/$part" ] || continue
