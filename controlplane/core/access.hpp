@@ -25,9 +25,10 @@ struct DraftFaults {
 };
 
 struct PortDraft {
-  std::optional<std::string> number, protocol, max_duration, end_time, duration, ending;
+  std::optional<std::string> number, protocol, max_duration, end_time, duration, ending, max_session;
   std::optional<std::string> source;                // allowedSourceAddressPrefix
   std::optional<std::vector<std::string>> sources;  // allowedSourceAddressPrefixes; empty counts as absent
+  std::optional<std::vector<std::string>> standing;  // standingSources; empty: none
 };
 
 struct PolicyMachineDraft {
@@ -36,7 +37,7 @@ struct PolicyMachineDraft {
 };
 
 struct PolicyDraft : DraftFaults {
-  std::optional<std::string> kind;
+  std::optional<std::string> kind, mode;
   std::vector<PolicyMachineDraft> machines;
 };
 
@@ -57,6 +58,11 @@ struct MachineDraft : DraftFaults {
 
 struct TokenDraft : DraftFaults {
   std::optional<std::string> principal, role, scope, duration;  // scope: "/" if left out; duration: no end if left out
+};
+
+struct ProbeDraft {
+  std::optional<std::string> source;  // left out: the caller's own address
+  std::optional<std::string> destination, port, protocol, source_port, flags, at;
 };
 
 // A request with the grants it brought, as `get`, `list` and `initiate` show it.
@@ -82,6 +88,20 @@ struct MachineView {
 struct GrantView {
   Grant grant;
   Request request;
+};
+
+// What would happen to a packet, and why.
+struct Explanation {
+  Probe probe;
+  UtcTime at{};
+  Verdict verdict;
+  std::optional<ServiceKey> service;  // that the packet meets
+  std::string machine_id;             // behind it
+  std::uint16_t machine_port = 0;
+  std::vector<const Policy*> policies = {};  // that guard it; valid until the next change
+  std::optional<GrantView> grant;            // that admits, or let the flow in
+  std::optional<StandingRule> standing;      // the same
+  std::string hint;                          // of a drop: what is known of grants for this source
 };
 
 struct IssuedToken {
@@ -140,7 +160,9 @@ class Gatekeeper {
   // Finds the one policy that covers the machines and ports (machines by name or id); several or none is a refusal.
   Result<RequestView> request(const Caller& caller, const AccessDraft& draft);
   Result<std::vector<GrantView>> list_grants(const Caller& caller, const GrantFilter& filter);
-  Result<GrantView> revoke(const Caller& caller, std::uint64_t serial);
+  Result<std::vector<StandingRule>> list_standing(const Caller& caller, const GrantFilter& filter);
+  // `ending` overrules the rule's. A grant that has ended already can still be cut: that ends its open connections.
+  Result<GrantView> revoke(const Caller& caller, std::uint64_t serial, std::optional<std::string> ending = {});
   // POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
   Result<std::vector<GrantView>> revoke_ports(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
 
@@ -154,6 +176,7 @@ class Gatekeeper {
   Result<bool> erase_token(const Caller& caller, std::string_view id);
 
   Result<GateStatus> gate_status(const Caller& caller);
+  Result<Explanation> explain(const Caller& caller, const ProbeDraft& draft);  // leaves no trace in the gate
   Result<std::vector<AuditRecord>> audit(const Caller& caller, const AuditQuery& query);
   Result<std::uint64_t> verify_audit(const Caller& caller);
 

@@ -15,9 +15,12 @@ namespace postern::core {
 
 inline constexpr std::chrono::minutes rule_duration_min{5};
 inline constexpr std::chrono::hours rule_duration_max{24};
+inline constexpr std::chrono::hours session_max{30 * 24};
 
-// The policy of this id as the draft says; its generation is the caller's to fill in. InvalidPolicyInput.
-Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft);
+// The policy of this id as the draft says; its generation is the caller's to fill in. What Azure's body does not have
+// (mode, ending, session time) and the draft leaves out stays as it was `before` (null: nothing was): Azure's clients
+// read a policy, change it and write it back without what they do not know. InvalidPolicyInput.
+Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft, const Policy* before = nullptr);
 
 // One machine's port as asked for. `end` is not yet held against any rule.
 struct AskedPort {
@@ -41,6 +44,13 @@ Result<AskedAccess> read_revocation(const AccessDraft& draft);
 // InvalidMachineInput. An id that was left out is made from the settings and the name.
 Result<Machine> read_machine(const MachineDraft& draft, const Settings& settings);
 
+struct AskedProbe {
+  Probe probe;
+  std::optional<UtcTime> at;
+};
+// InvalidInput. `client` stands in where no source is named.
+Result<AskedProbe> read_probe(const ProbeDraft& draft, const std::optional<Address>& client);
+
 // A token without id and hash. InvalidInput.
 Result<Token> read_token(const TokenDraft& draft, UtcTime now);
 
@@ -48,6 +58,7 @@ Result<Token> read_token(const TokenDraft& draft, UtcTime now);
 
 std::optional<std::uint16_t> read_port(const std::optional<std::string>& text, const std::string& target,
                                        Faults& faults);
+std::optional<Ending> read_ending(const std::string& text, const std::string& target, Faults& faults);
 // DHCP always passes the gate, so UDP to its ports cannot be guarded: says so in *faults.
 void refuse_dhcp(std::uint16_t port, Protocol protocol, const std::string& target, Faults& faults);
 // From allowedSourceAddressPrefix or …Prefixes below `target`; empty if neither was sent.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "controlplane/core/actions.hpp"
+#include "controlplane/core/drafts.hpp"
 #include "controlplane/core/gatekeeper.hpp"
 #include "controlplane/core/resource_id.hpp"
 #include "controlplane/core/subset.hpp"
@@ -12,9 +13,9 @@
 namespace postern::core {
 namespace {
 
-bool is_machine(const Grant& grant, const std::string& name_or_id) {
+bool is_machine(const std::string& machine_id, const std::string& name_or_id) {
   if (name_or_id.empty()) return true;
-  const auto wanted = folded(name_or_id), id = folded(grant.machine_id);
+  const auto wanted = folded(name_or_id), id = folded(machine_id);
   return wanted == id || wanted == last_segment(id);
 }
 
@@ -47,13 +48,28 @@ Result<std::vector<GrantView>> Gatekeeper::list_grants(const Caller& caller, con
     for (const auto serial : p.ledger.grants_of(id)) {
       const auto& grant = *p.ledger.grant(serial);
       if (!filter.include_ended && grant.state != GrantState::live) continue;
-      if (is_machine(grant, filter.machine) && p.may_read(caller.principal, grant)) views.push_back(p.view_of(grant));
+      if (is_machine(grant.machine_id, filter.machine) && p.may_read(caller.principal, grant))
+        views.push_back(p.view_of(grant));
     }
   }
   return views;
 }
 
-Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial) {
+Result<std::vector<StandingRule>> Gatekeeper::list_standing(const Caller& caller, const GrantFilter& filter) {
+  auto& p = *parts_;
+  if (!p.allows_anywhere(caller.principal, actions::policy_read)) {
+    if (auto error = p.refused_read(caller, "grant.list", actions::policy_read, "/")) return *error;
+  }
+  std::vector<StandingRule> rules;
+  for (const auto& [serial, rule] : p.ledger.standing()) {
+    const bool readable = p.allows(caller.principal, actions::policy_read, rule.policy.path()) ||
+                          p.allows(caller.principal, actions::policy_read, rule.machine_id);
+    if (readable && filter.requestor.empty() && is_machine(rule.machine_id, filter.machine)) rules.push_back(rule);
+  }
+  return rules;
+}
+
+Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial, std::optional<std::string> ending) {
   auto& p = *parts_;
   Decision decision{caller, "grant.revoke", "", {}, {serial}};
   const auto* grant = p.ledger.grant(serial);
@@ -61,6 +77,14 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial)
     const bool may_know = p.allows_anywhere(caller.principal, actions::policy_revoke) ||
                           p.allows_anywhere(caller.principal, actions::policy_initiate);
     if (!may_know) return p.refuse(decision, p.lacks(caller, actions::policy_revoke, "/"));
+    if (const auto standing = p.ledger.standing().find(serial); standing != p.ledger.standing().end()) {
+      return p.refuse(decision,
+                      {ErrorCode::conflict,
+                       "Number " + std::to_string(serial) + " is a standing rule of policy '" +
+                           standing->second.policy.path() + "'; it ends when its sources are taken out of the policy.",
+                       "",
+                       {}});
+    }
     return p.refuse(decision,
                     {ErrorCode::grant_not_found, "There is no grant " + std::to_string(serial) + ".", "", {}});
   }
@@ -69,12 +93,22 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial)
   if (!p.may_revoke(caller.principal, *grant)) {
     return p.refuse(decision, p.lacks(caller, actions::policy_revoke, decision.policy));
   }
+  Faults faults;
+  const auto wished = ending ? read_ending(*ending, "ending", faults) : std::nullopt;
+  if (faults.any()) return p.refuse(decision, faults.as_error(ErrorCode::invalid_input, "The revocation is not valid"));
   ChangeSet change;
   const bool runs = grant->state == GrantState::live;
-  if (runs) p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
-  change.audit.push_back(
-      p.record(decision, Outcome::allowed,
-               runs ? "Revoked; it would have run until " + format_time(grant->end) + "." : "It had already ended."));
+  const bool cuts = wished == Ending::cut && grant->ending != Ending::cut;
+  if (runs) {
+    p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
+  } else if (cuts) {
+    change.put_grants.push_back(*grant);
+  }
+  if (wished && !change.put_grants.empty()) change.put_grants.back().ending = *wished;
+  auto detail = runs ? "Revoked; it would have run until " + format_time(grant->end) + "." : "It had already ended.";
+  if (cuts) detail += " Its open connections are cut.";
+  if (runs && wished == Ending::drain && grant->ending == Ending::cut) detail += " Its open connections live on.";
+  change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   if (auto error = p.not_in_force()) return *error;
   return p.view_of(*p.ledger.grant(serial));

@@ -111,34 +111,63 @@ void Ledger::leave(const std::string& machine_key) {
   if (const auto live = live_on_.find(machine_key); live != live_on_.end()) {
     for (const auto serial : live->second) withdraw(grants_.at(serial));
   }
+  withdraw_standing(machine_key);
   const auto guarded = guarded_.find(machine_key);
   if (guarded == guarded_.end()) return;
-  for (const auto& service : guarded->second) services_.release(service);
+  for (const auto& [service, mode] : guarded->second) services_.release(service, mode);
   guarded_.erase(guarded);
 }
 
 void Ledger::enter(const std::string& machine_key) {
   const auto* found = machine(machine_key);
   if (!found) return;
-  std::set<ServiceKey> guarded;
+  std::map<ServiceKey, Mode> guarded;
   for (const auto* policy : policies_naming(machine_key)) {
     for (const auto& named : policy->machines) {
       if (folded(named.machine_id) != machine_key) continue;
       for (const auto& rule : named.ports) {
-        for (const auto& service : services_of(*found, rule.number, rule.protocol)) guarded.insert(service);
+        for (const auto& service : services_of(*found, rule.number, rule.protocol)) {
+          auto& mode = guarded.try_emplace(service, Mode::monitor).first->second;
+          if (policy->mode == Mode::enforce) mode = Mode::enforce;
+        }
+        claim_standing(machine_key, *found, rule);
       }
     }
   }
-  for (const auto& service : guarded) services_.guard(service);
+  for (const auto& [service, mode] : guarded) services_.guard(service, mode);
   if (!guarded.empty()) guarded_[machine_key] = std::move(guarded);
   if (const auto live = live_on_.find(machine_key); live != live_on_.end()) {
     for (const auto serial : live->second) claim(grants_.at(serial));
   }
 }
 
+void Ledger::claim_standing(const std::string& machine_key, const Machine& machine, const PortRule& rule) {
+  for (const auto& service : services_of(machine, rule.number, rule.protocol)) {
+    for (const auto& source : sources_for(service, rule.standing)) {
+      const Claim claim{BootTime::max(), rule.standing_serial, true};
+      services_.claim(service, source, claim);
+      standing_claims_[machine_key].push_back({service, source, claim});
+    }
+  }
+}
+
+void Ledger::withdraw_standing(const std::string& machine_key) {
+  const auto claims = standing_claims_.find(machine_key);
+  if (claims == standing_claims_.end()) return;
+  for (const auto& [service, source, claim] : claims->second) services_.withdraw(service, source, claim);
+  standing_claims_.erase(claims);
+}
+
 void Ledger::put_policy(const Policy& policy) {
   erase_policy(policy.id);
-  for (const auto& machine : policy.machines) naming_[folded(machine.machine_id)].insert(policy.id.key());
+  for (const auto& machine : policy.machines) {
+    naming_[folded(machine.machine_id)].insert(policy.id.key());
+    for (const auto& rule : machine.ports) {
+      if (rule.standing.empty()) continue;
+      standing_[rule.standing_serial] = {policy.id, machine.machine_id, rule};
+      services_.touch_grant(rule.standing_serial);
+    }
+  }
   policies_[policy.id.key()] = policy;
 }
 
@@ -149,6 +178,9 @@ void Ledger::erase_policy(const PolicyId& id) {
     const auto naming = naming_.find(folded(machine.machine_id));
     naming->second.erase(id.key());
     if (naming->second.empty()) naming_.erase(naming);
+    for (const auto& rule : machine.ports) {
+      if (standing_.erase(rule.standing_serial) > 0) services_.touch_grant(rule.standing_serial);
+    }
   }
   policies_.erase(found);
 }

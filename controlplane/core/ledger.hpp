@@ -47,7 +47,11 @@ class Ledger {
                            const std::string& body_digest, const std::string& policy_key, UtcTime not_before) const;
 
   const Grant* grant(std::uint64_t serial) const;
-  std::optional<BootTime> deadline(std::uint64_t serial) const;  // of a live grant whose clock is believed
+  // Of a live grant whose clock is believed; BootTime::max() of a standing rule.
+  std::optional<BootTime> deadline(std::uint64_t serial) const;
+  const std::map<std::uint64_t, StandingRule>& standing() const { return standing_; }  // by serial
+  // The machine that packets to this service reach, and its port.
+  std::optional<std::pair<const Machine*, std::uint16_t>> behind(const ServiceKey& service) const;
   std::vector<const Grant*> live_under(const Policy& policy) const;
   // Live grants of this person on the machine's port with the same set of sources.
   std::vector<const Grant*> live_twins(const std::string& requestor, const Grant& grant) const;
@@ -73,6 +77,8 @@ class Ledger {
   void put_machines_and_policies(const ChangeSet& change, Undo& undo);
   void put_policy(const Policy& policy);
   void erase_policy(const PolicyId& id);
+  void claim_standing(const std::string& machine_key, const Machine& machine, const PortRule& rule);
+  void withdraw_standing(const std::string& machine_key);
   void put_token(const Token& token);
   void erase_token(const std::string& id);
   void put_request(const Request& request);
@@ -100,7 +106,14 @@ class Ledger {
   std::unordered_multimap<std::size_t, std::uint64_t> live_by_holder_;
   std::set<std::pair<BootTime, std::uint64_t>> due_;
   std::set<std::pair<UtcTime, std::uint64_t>> ended_;
-  std::map<std::string, std::set<ServiceKey>> guarded_;  // machine → its services
+  std::map<std::string, std::map<ServiceKey, Mode>> guarded_;  // machine → its services
+  std::map<std::uint64_t, StandingRule> standing_;
+  struct StandingClaim {
+    ServiceKey service;
+    Prefix source;
+    Claim claim;
+  };
+  std::map<std::string, std::vector<StandingClaim>> standing_claims_;  // machine → what its rules claim
   Services services_;
 };
 

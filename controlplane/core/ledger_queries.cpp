@@ -65,8 +65,24 @@ const Grant* Ledger::grant(std::uint64_t serial) const {
 }
 
 std::optional<BootTime> Ledger::deadline(std::uint64_t serial) const {
+  if (standing_.contains(serial)) return BootTime::max();
   const auto found = grants_.find(serial);
   return found == grants_.end() ? std::nullopt : found->second.deadline;
+}
+
+std::optional<std::pair<const Machine*, std::uint16_t>> Ledger::behind(const ServiceKey& service) const {
+  for (const auto& [key, machine] : machines_) {
+    for (const auto& forward : machine.forwards) {
+      const auto services = services_of(machine, forward.machine_port, forward.protocol);
+      const bool leads = forward.address == service.address.address && forward.port == service.port &&
+                         std::find(services.begin(), services.end(), service) != services.end();
+      if (leads) return std::pair(&machine, forward.machine_port);
+    }
+    const auto& addresses = machine.addresses;
+    if (std::find(addresses.begin(), addresses.end(), service.address) != addresses.end())
+      return std::pair(&machine, service.port);
+  }
+  return std::nullopt;
 }
 
 std::vector<const Grant*> Ledger::live_under(const Policy& policy) const {

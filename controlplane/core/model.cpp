@@ -28,6 +28,10 @@ std::string_view wire_name(Ending ending) {
   return ending == Ending::cut ? "cut" : "drain";
 }
 
+std::string_view wire_name(Mode mode) {
+  return mode == Mode::monitor ? "monitor" : "enforce";
+}
+
 std::string_view wire_name(EndReason reason) {
   switch (reason) {
     case EndReason::expired:

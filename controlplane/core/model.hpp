@@ -24,6 +24,10 @@ std::string_view wire_name(Protocol protocol);  // "*", "TCP", "UDP"
 enum class Ending : std::uint8_t { drain = 0, cut = 1 };
 std::string_view wire_name(Ending ending);  // "drain", "cut"
 
+// Whether would-be drops drop, or are only counted. A service enforces if any policy on it does.
+enum class Mode : std::uint8_t { enforce = 0, monitor = 1 };
+std::string_view wire_name(Mode mode);  // "enforce", "monitor"
+
 // Public address and port that a DNAT in front (or on the gateway) maps to a machine's port: what the outside
 // interface sees on the wire.
 struct Forward {
@@ -54,6 +58,9 @@ struct PortRule {
   std::vector<Source> sources;  // never empty; {any} for "*"
   std::chrono::seconds max_duration{};
   Ending ending = Ending::drain;
+  std::chrono::seconds max_session{};  // longest life of a connection; 0: none
+  std::vector<Source> standing;        // admitted without request and deadline
+  std::uint64_t standing_serial = 0;   // numbered like grants; a new one when somebody loses admission; 0: none
 };
 
 struct PolicyMachine {
@@ -67,6 +74,7 @@ struct Policy {
   std::uint64_t generation = 0;  // of the policy object: a policy made anew under the same name has another one
   std::string kind = "Basic";
   std::vector<PolicyMachine> machines;
+  Mode mode = Mode::enforce;
 };
 
 enum class GrantState : std::uint8_t { live, ended };
@@ -90,6 +98,14 @@ struct Grant {
   EndReason end_reason = EndReason::none;
   std::optional<UtcTime> ended_at;
   std::string ended_by;  // requestor name of who revoked it
+  std::chrono::seconds max_session{};  // of each of its connections; 0: none
+};
+
+// A port rule's standing sources as what they are to the maps: a grant that ends only with its rule.
+struct StandingRule {
+  PolicyId policy;
+  std::string machine_id;  // the policy's spelling
+  PortRule rule;
 };
 
 struct Request {

@@ -42,8 +42,29 @@ std::string numbers(const std::vector<std::uint64_t>& serials) {
 
 std::string described(const Policy& policy) {
   std::size_t ports = 0;
-  for (const auto& machine : policy.machines) ports += machine.ports.size();
-  return std::to_string(policy.machines.size()) + " machine(s), " + std::to_string(ports) + " port rule(s).";
+  std::size_t standing = 0;
+  for (const auto& machine : policy.machines) {
+    ports += machine.ports.size();
+    for (const auto& rule : machine.ports) standing += rule.standing.size();
+  }
+  const auto always = standing ? ", " + std::to_string(standing) + " standing source(s)" : "";
+  return std::to_string(policy.machines.size()) + " machine(s), " + std::to_string(ports) + " port rule(s)" + always +
+         (policy.mode == Mode::monitor ? ", monitored only." : ".");
+}
+
+// The serial stays as long as nobody loses what it admits: flows carry it, and end with it.
+void number_standing(const Policy* before, Policy& policy, std::uint64_t& last_serial) {
+  for (auto& machine : policy.machines) {
+    for (auto& rule : machine.ports) {
+      if (rule.standing.empty()) continue;
+      const auto* old = before ? find_rule(*before, machine.machine_id, rule.number) : nullptr;
+      const bool keeps = old && !old->standing.empty() &&
+                         (rule.protocol == old->protocol || rule.protocol == Protocol::any) &&
+                         std::all_of(old->standing.begin(), old->standing.end(),
+                                     [&](const Source& source) { return covers(rule.standing, source); });
+      rule.standing_serial = keeps ? old->standing_serial : ++last_serial;
+    }
+  }
 }
 
 }  // namespace
@@ -87,11 +108,11 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   Decision decision{caller, "policy.put", id.path()};
   if (auto error = p.forbidden(caller, actions::policy_write, id.path())) return p.refuse(decision, *error);
   if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
-  auto policy = read_policy(id, draft);
+  const auto* before = p.ledger.policy(id);
+  auto policy = read_policy(id, draft, before);
   if (!policy) return p.refuse(decision, policy.error());
   decision.machines = machines_of(*policy);
 
-  const auto* before = p.ledger.policy(id);
   if (auto error = p.may_not_name(caller, before, *policy)) return p.refuse(decision, *error);
   ChangeSet change;
   if (before) {
@@ -106,9 +127,13 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
     policy->generation = ++p.last_generation;
   }
   auto detail = (before ? "Replaced: " : "Created: ") + described(*policy);
+  if (before && before->mode != policy->mode) {
+    detail += policy->mode == Mode::monitor ? " Only monitors from now on." : " Enforces from now on.";
+  }
   if (!decision.grants.empty()) {
     detail += " Ends grant " + numbers(decision.grants) + ", which the policy no longer allows.";
   }
+  number_standing(before, *policy, p.last_serial);
   change.put_policies.push_back(*policy);
   change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));
 

@@ -4,6 +4,7 @@
 
 #include "controlplane/core/drafts.hpp"
 #include "controlplane/core/resource_id.hpp"
+#include "controlplane/core/subset.hpp"
 #include "controlplane/core/text.hpp"
 
 namespace postern::core {
@@ -37,25 +38,72 @@ std::optional<std::chrono::seconds> read_max_duration(const PortDraft& draft, co
   return duration;
 }
 
-std::optional<Ending> read_ending(const PortDraft& draft, const std::string& target, Faults& faults) {
-  if (!draft.ending) return Ending::drain;
-  for (const auto ending : {Ending::drain, Ending::cut}) {
-    if (folded(*draft.ending) == wire_name(ending)) return ending;
+std::optional<Mode> read_mode(const std::string& text, const std::string& target, Faults& faults) {
+  for (const auto mode : {Mode::enforce, Mode::monitor}) {
+    if (folded(text) == wire_name(mode)) return mode;
   }
-  faults.add(target, in_quotes(*draft.ending) + " is not a way to end: drain or cut.");
+  faults.add(target, in_quotes(text) + " is not a mode: enforce or monitor.");
   return std::nullopt;
 }
 
-std::optional<PortRule> read_rule(const PortDraft& draft, const std::string& target, Faults& faults) {
+std::optional<std::chrono::seconds> read_max_session(const std::string& text, const std::string& target,
+                                                     Faults& faults) {
+  const auto duration = faults.take(parse_duration(text), target);
+  if (duration && *duration > session_max) {
+    faults.add(target, in_quotes(text) + " is longer than 30 days.");
+    return std::nullopt;
+  }
+  return duration;
+}
+
+// Our own members of a rule: as the draft says, else as they were.
+void read_own_members(const PortDraft& draft, const PortRule* before, const std::string& target, PortRule& rule,
+                      Faults& faults) {
+  if (before) {
+    rule.ending = before->ending;
+    rule.max_session = before->max_session;
+    rule.standing = before->standing;
+  }
+  if (draft.ending) rule.ending = read_ending(*draft.ending, target + ".ending", faults).value_or(rule.ending);
+  if (draft.max_session) {
+    rule.max_session =
+        read_max_session(*draft.max_session, target + ".maxSessionDuration", faults).value_or(rule.max_session);
+  }
+}
+
+void read_standing(const PortDraft& draft, const std::string& target, PortRule& rule, Faults& faults) {
+  if (!draft.standing) return;
+  std::vector<Source> sources;
+  for (std::size_t i = 0; i < draft.standing->size(); ++i) {
+    const auto source = faults.take(parse_source((*draft.standing)[i]), target + "." + indexed("standingSources", i));
+    if (source) sources.push_back(*source);
+  }
+  rule.standing = canonical(std::move(sources));
+}
+
+std::optional<PortRule> read_rule(const PortDraft& draft, const PortRule* before, const std::string& target,
+                                  Faults& faults) {
   const auto number = read_port(draft.number, target + ".number", faults);
   const auto protocol = read_protocol(draft, target + ".protocol", faults);
   auto sources = read_sources(draft, target, faults);
   const auto duration = read_max_duration(draft, target + ".maxRequestAccessDuration", faults);
-  const auto ending = read_ending(draft, target + ".ending", faults);
-  if (!number || !protocol || !duration || !ending) return std::nullopt;
+  PortRule rule;
+  read_own_members(draft, before, target, rule, faults);
+  read_standing(draft, target, rule, faults);
+  if (!number || !protocol || !duration) return std::nullopt;
   refuse_dhcp(*number, *protocol, target + ".number", faults);
   if (sources.empty()) sources.push_back(Source{});  // none given: "per request", any source
-  return PortRule{*number, *protocol, std::move(sources), *duration, *ending};
+  rule.number = *number;
+  rule.protocol = *protocol;
+  rule.sources = std::move(sources);
+  rule.max_duration = *duration;
+  return rule;
+}
+
+const PortRule* rule_before(const Policy* before, const PolicyMachineDraft& machine, const PortDraft& port) {
+  if (!before || !machine.id || !port.number) return nullptr;
+  const auto number = parse_digits(*port.number, 5);
+  return number && *number <= 65535 ? find_rule(*before, *machine.id, static_cast<std::uint16_t>(*number)) : nullptr;
 }
 
 void check_machine(const PolicyId& id, const PolicyMachineDraft& draft, const std::string& target, Faults& faults) {
@@ -76,10 +124,19 @@ void check_machine(const PolicyId& id, const PolicyMachineDraft& draft, const st
 
 }  // namespace
 
-Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft) {
+std::optional<Ending> read_ending(const std::string& text, const std::string& target, Faults& faults) {
+  for (const auto ending : {Ending::drain, Ending::cut}) {
+    if (folded(text) == wire_name(ending)) return ending;
+  }
+  faults.add(target, in_quotes(text) + " is not a way to end: drain or cut.");
+  return std::nullopt;
+}
+
+Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft, const Policy* before) {
   Faults faults(draft.faults);
   check_policy_id(id, faults);
-  Policy policy{id, 0, draft.kind.value_or("Basic"), {}};
+  Policy policy{id, 0, draft.kind.value_or("Basic"), {}, before ? before->mode : Mode::enforce};
+  if (draft.mode) policy.mode = read_mode(*draft.mode, "properties.mode", faults).value_or(policy.mode);
   if (policy.kind.size() > 64 || has_control_characters(policy.kind)) {
     faults.add("kind", in_quotes(policy.kind) + " is not a kind.");
   }
@@ -96,7 +153,7 @@ Result<Policy> read_policy(const PolicyId& id, const PolicyDraft& draft) {
     std::set<std::uint16_t> numbers;
     for (std::size_t j = 0; j < machine.ports.size(); ++j) {
       const auto place = target + "." + indexed("ports", j);
-      auto rule = read_rule(machine.ports[j], place, faults);
+      auto rule = read_rule(machine.ports[j], rule_before(before, machine, machine.ports[j]), place, faults);
       if (!rule) continue;
       if (!numbers.insert(rule->number).second) {
         faults.add(place + ".number", "Port " + std::to_string(rule->number) +

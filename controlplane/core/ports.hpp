@@ -111,6 +111,7 @@ struct RecordEntry {
   BootTime deadline{};
   RecordState state = RecordState::vacant;
   Ending ending = Ending::drain;
+  std::chrono::nanoseconds session_max{};  // longest life of a flow; 0: none
   bool operator==(const RecordEntry&) const = default;
 };
 
@@ -168,6 +169,22 @@ struct GateStatus {
   std::vector<ReasonCount> tallies;  // `pass` is meaningless here
 };
 
+// A packet that nobody sends: what would become of it?
+struct Probe {
+  Address source, destination;  // of one family
+  std::uint16_t source_port = 0, port = 0;
+  Protocol protocol = Protocol::tcp;  // tcp or udp
+  std::uint8_t tcp_flags = 0;         // as on the wire: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32
+};
+
+struct Verdict {
+  bool pass = false;
+  std::string reason, sentence;                  // what the stages found, by the names of the counters
+  std::string overruled_by, overruled_sentence;  // why a drop passes after all (monitored, unconfirmed), or empty
+  std::uint64_t serial = 0;                      // of the grant that admits, or that let the flow in; 0: none
+  std::uint32_t service = 0;                     // id; 0: none
+};
+
 class Dataplane {
  public:
   virtual ~Dataplane() = default;
@@ -178,6 +195,8 @@ class Dataplane {
   virtual Result<GateStatus> status() = 0;
   // Whether the programs stand where the loader put them, and judge; the error says what is wrong and what to do.
   virtual Result<void> standing() const = 0;
+  // Asks the programs, at this time (flows: as they are now). Changes nothing, counts nothing.
+  virtual Result<Verdict> explain(const Probe& probe, BootTime at) = 0;
   // Removes idle and closed flows in batches; returns how many. Bounded work per call.
   virtual Result<std::size_t> sweep_flows() = 0;
 };

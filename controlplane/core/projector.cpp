@@ -17,9 +17,10 @@ bool guarded(const Service* service) {
 RecordEntry ended_record(const RecordEntry& held, const Grant* grant) {
   RecordEntry record = held;
   if (grant) {
+    record.ending = grant->ending;  // a revocation may have overruled the rule
     record.state = grant->ending == Ending::cut ? RecordState::cut : RecordState::draining;
-  } else if (held.state == RecordState::live) {
-    record.state = RecordState::draining;  // the ledger has forgotten it: it ended long ago
+  } else if (held.state == RecordState::live) {  // a standing rule, or the ledger has forgotten it
+    record.state = held.ending == Ending::cut ? RecordState::cut : RecordState::draining;
   }
   return record;
 }
@@ -29,7 +30,12 @@ bool is_live(const Ledger& ledger, std::uint64_t serial) {
 }
 
 RecordEntry live_record(const Ledger& ledger, std::uint64_t serial) {
-  return {serial, *ledger.deadline(serial), RecordState::live, ledger.grant(serial)->ending};
+  if (const auto found = ledger.standing().find(serial); found != ledger.standing().end()) {
+    const auto& rule = found->second.rule;
+    return {serial, BootTime::max(), RecordState::live, rule.ending, rule.max_session};
+  }
+  const auto& grant = *ledger.grant(serial);
+  return {serial, *ledger.deadline(serial), RecordState::live, grant.ending, grant.max_session};
 }
 
 template <class Map, class Key>
@@ -81,13 +87,12 @@ Result<void> Projector::execute(const Plan& plan) {
 Projector::Difference Projector::difference(const Ledger& ledger, const Touched& touched) {
   Difference result;
   for (const auto serial : touched.grants) {
-    const auto slot = slots_.find(serial);
-    if (slot != slots_.end()) copy_held(mirror_.records, slot->second, result.held.records);
-    if (is_live(ledger, serial)) {
-      result.desired.records[slot_of(serial)] = live_record(ledger, serial);
-    } else if (slot != slots_.end()) {
-      result.desired.records[slot->second] = ended_record(mirror_.records.at(slot->second), ledger.grant(serial));
-    }
+    const bool live = is_live(ledger, serial);
+    const auto slot = live ? slot_of(serial) : slot_held_by(serial, ledger.grant(serial));
+    if (!slot) continue;
+    copy_held(mirror_.records, *slot, result.held.records);
+    result.desired.records[*slot] =
+        live ? live_record(ledger, serial) : ended_record(mirror_.records.at(*slot), ledger.grant(serial));
   }
   for (const auto& key : touched.services) {
     copy_held(mirror_.services, key, result.held.services);
@@ -98,7 +103,7 @@ Projector::Difference Projector::difference(const Ledger& ledger, const Touched&
       result.desired.services[key] = service_entry(key, *service);
     }
     if (const auto count = ledger.services().at_address(key.address))
-      result.desired.addresses[key.address] = {true, count};
+      result.desired.addresses[key.address] = {ledger.services().enforced_at(key.address), count};
     if (ledger.services().at_port(key.protocol, key.port) > 0) result.desired.ports.insert(port);
   }
   for (const auto& [key, source] : touched.entries) {
@@ -124,10 +129,12 @@ Projection Projector::everything(const Ledger& ledger) {
   for (const auto& [deadline, serial] : ledger.by_deadline()) {
     desired.records[slot_of(serial)] = live_record(ledger, serial);
   }
+  for (const auto& [serial, rule] : ledger.standing()) desired.records[slot_of(serial)] = live_record(ledger, serial);
   for (const auto& [key, service] : ledger.services().all()) {
     if (!guarded(&service)) continue;
     desired.services[key] = service_entry(key, service);
-    desired.addresses[key.address] = {true, ledger.services().at_address(key.address)};
+    desired.addresses[key.address] = {ledger.services().enforced_at(key.address),
+                                      ledger.services().at_address(key.address)};
     desired.ports.insert({key.protocol, key.port});
     for (const auto& [source, claims] : service.claims) desired.entries[{id_of(key), source}] = entry_of(claims);
   }
@@ -136,14 +143,14 @@ Projection Projector::everything(const Ledger& ledger) {
 }
 
 ServiceEntry Projector::service_entry(const ServiceKey& key, const Service& service) {
-  ServiceEntry entry{id_of(key), true, is_failsafe(key), {}};
+  ServiceEntry entry{id_of(key), service.enforcers > 0, is_failsafe(key), {}};
   for (const auto& [length, keys] : service.lengths) entry.prefix_lengths.insert(length);
   return entry;
 }
 
 Entry Projector::entry_of(const std::set<Claim>& claims) {
   const auto& last = *claims.rbegin();
-  return {last.deadline, last.serial, slot_of(last.serial), false};
+  return {last.deadline, last.serial, slot_of(last.serial), last.standing};
 }
 
 bool Projector::is_failsafe(const ServiceKey& key) const {

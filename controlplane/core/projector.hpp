@@ -25,6 +25,7 @@ class Projector {
   Result<void> apply(Ledger& ledger);
   Result<void> repair(Ledger& ledger);
   bool in_step() const { return in_step_; }
+  std::optional<ServiceKey> service_with(std::uint32_t id) const;
 
  private:
   struct Counts {
@@ -47,6 +48,8 @@ class Projector {
 
   std::uint32_t id_of(const ServiceKey& key);
   std::uint32_t slot_of(std::uint64_t serial);
+  // Of a grant that is not live; `grant` null: the ledger has forgotten it.
+  std::optional<std::uint32_t> slot_held_by(std::uint64_t serial, const Grant* grant) const;
   ServiceEntry service_entry(const ServiceKey& key, const Service& service);
   Entry entry_of(const std::set<Claim>& claims);
   bool is_failsafe(const ServiceKey& key) const;

@@ -31,6 +31,11 @@ std::uint32_t Projector::id_of(const ServiceKey& key) {
   return found->second;
 }
 
+std::optional<ServiceKey> Projector::service_with(std::uint32_t id) const {
+  const auto found = std::find_if(ids_.begin(), ids_.end(), [&](const auto& each) { return each.second == id; });
+  return found == ids_.end() ? std::nullopt : std::optional(found->first);
+}
+
 // Never-used slots first, then those of the grants that ended longest ago: a flow may still carry an ended grant's
 // slot, and would take the new grant's serial there for a sign that its own has ended.
 std::uint32_t Projector::slot_of(std::uint64_t serial) {
@@ -47,6 +52,15 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
   }
   slots_[serial] = slot;
   return slot;
+}
+
+// A grant that is cut long after it ended has let go of its slot: its record is looked for, as long as it is there.
+std::optional<std::uint32_t> Projector::slot_held_by(std::uint64_t serial, const Grant* grant) const {
+  if (const auto known = slots_.find(serial); known != slots_.end()) return known->second;
+  if (!grant || grant->ending != Ending::cut) return std::nullopt;
+  const auto found = std::find_if(mirror_.records.begin(), mirror_.records.end(),
+                                  [&](const auto& each) { return each.second.serial == serial; });
+  return found == mirror_.records.end() ? std::nullopt : std::optional(found->first);
 }
 
 void Projector::read_mirror(Projection maps, const Ledger& ledger) {

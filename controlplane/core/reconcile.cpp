@@ -28,12 +28,18 @@ void put_live_records(const Projection& held, const Projection& desired, Plan& p
 
 // A record is only ever marked ended after its entries are gone or name another grant: so a cut flow that another
 // grant covers finds that grant's entry on its next packet.
+// A flow of a grant that would have cut looks at its record on each packet, until it hears that it need not.
 void end_records(const Projection& held, const Projection& desired, Plan& plan) {
   bool cut = false;
+  const auto pardoned = [&](std::uint32_t slot, const RecordEntry& record) {
+    const auto before = held.records.find(slot);
+    return before != held.records.end() && before->second.serial == record.serial &&
+           before->second.ending == Ending::cut && record.ending == Ending::drain;
+  };
   put_changed(held.records, desired.records, [&](std::uint32_t slot, const RecordEntry& record) {
     if (record.state == RecordState::live) return;
     plan.push_back(PutRecord{slot, record});
-    cut = cut || record.state == RecordState::cut;
+    cut = cut || record.state == RecordState::cut || pardoned(slot, record);
   });
   erase_gone(held.records, desired.records, [&](std::uint32_t slot) { plan.push_back(PutRecord{slot, {}}); });
   if (cut) plan.push_back(RaiseCutGeneration{});

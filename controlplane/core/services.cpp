@@ -25,16 +25,20 @@ std::uint32_t count_at(const Map& map, const Key& key) {
 
 }  // namespace
 
-void Services::guard(const ServiceKey& key) {
+void Services::guard(const ServiceKey& key, Mode mode) {
   touched_.services.insert(key);
-  if (++services_[key].owners > 1) return;
+  auto& service = services_[key];
+  if (mode == Mode::enforce && ++service.enforcers == 1) ++enforced_addresses_[key.address];
+  if (++service.owners > 1) return;
   ++addresses_[key.address];
   ++ports_[{key.protocol, key.port}];
 }
 
-void Services::release(const ServiceKey& key) {
+void Services::release(const ServiceKey& key, Mode mode) {
   touched_.services.insert(key);
-  if (--services_.at(key).owners > 0) return;
+  auto& service = services_.at(key);
+  if (mode == Mode::enforce && --service.enforcers == 0) count_down(enforced_addresses_, key.address);
+  if (--service.owners > 0) return;
   count_down(addresses_, key.address);
   count_down(ports_, std::pair(key.protocol, key.port));
   drop_if_unused(key);
@@ -67,6 +71,10 @@ const Service* Services::find(const ServiceKey& key) const {
 
 std::uint32_t Services::at_address(const Prefix& address) const {
   return count_at(addresses_, address);
+}
+
+bool Services::enforced_at(const Prefix& address) const {
+  return enforced_addresses_.contains(address);
 }
 
 std::uint32_t Services::at_port(Protocol protocol, std::uint16_t port) const {

@@ -13,15 +13,17 @@
 
 namespace postern::core {
 
-// A live grant's wish to have an entry. Ordered by deadline: the last one of a key is in force.
+// The wish of a live grant or standing rule to have an entry. Ordered by deadline: the last one of a key is in force.
 struct Claim {
   BootTime deadline{};
   std::uint64_t serial = 0;
+  bool standing = false;
   auto operator<=>(const Claim&) const = default;
 };
 
 struct Service {
-  unsigned owners = 0;  // machines by which policies guard it; guarded while there is one
+  unsigned owners = 0;     // machines by which policies guard it; guarded while there is one
+  unsigned enforcers = 0;  // of them, those of which a policy enforces
   std::map<Prefix, std::set<Claim>> claims;
   std::map<std::uint8_t, std::size_t> lengths;  // how many keys of `claims` have this prefix length
 };
@@ -35,8 +37,8 @@ struct Touched {
 
 class Services {
  public:
-  void guard(const ServiceKey& key);
-  void release(const ServiceKey& key);
+  void guard(const ServiceKey& key, Mode mode);
+  void release(const ServiceKey& key, Mode mode);
   void claim(const ServiceKey& key, const Prefix& source, Claim claim);
   void withdraw(const ServiceKey& key, const Prefix& source, Claim claim);
   void touch_grant(std::uint64_t serial) { touched_.grants.insert(serial); }
@@ -45,6 +47,7 @@ class Services {
   const std::map<ServiceKey, Service>& all() const { return services_; }
   // How many guarded services have this address, this protocol and port.
   std::uint32_t at_address(const Prefix& address) const;
+  bool enforced_at(const Prefix& address) const;  // whether any service of the address enforces
   std::uint32_t at_port(Protocol protocol, std::uint16_t port) const;
 
   Touched take_touched() { return std::exchange(touched_, {}); }
@@ -54,7 +57,7 @@ class Services {
   void drop_if_unused(const ServiceKey& key);
 
   std::map<ServiceKey, Service> services_;
-  std::map<Prefix, std::uint32_t> addresses_;
+  std::map<Prefix, std::uint32_t> addresses_, enforced_addresses_;
   std::map<std::pair<Protocol, std::uint16_t>, std::uint32_t> ports_;
   Touched touched_;
 };

@@ -72,6 +72,7 @@ Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess
     grant.protocol = rule->protocol;
     grant.sources = ask.sources;
     grant.ending = rule->ending;
+    grant.max_session = rule->max_session;
     grant.start = now;
     grant.end = std::min<UtcTime>(ask.end, now + rule->max_duration);
     grants.push_back(std::move(grant));

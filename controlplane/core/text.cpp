@@ -5,6 +5,13 @@
 namespace postern::core {
 
 std::string in_quotes(std::string_view text) {
+  // Of a resource id the end says most.
+  const auto last = text.starts_with('/') ? text.rfind('/') : std::string_view::npos;
+  if (text.size() > quoted_characters_max && last != std::string_view::npos && last > quoted_characters_max / 2 &&
+      text.size() - last <= quoted_characters_max) {
+    const auto head = in_quotes(text.substr(0, quoted_characters_max / 2)), tail = in_quotes(text.substr(last));
+    return head.substr(0, head.size() - 1) + "…" + tail.substr(1);
+  }
   std::string result = "'";
   for (const char character : text.substr(0, quoted_characters_max)) {
     const auto byte = static_cast<unsigned char>(character);

@@ -18,6 +18,8 @@ struct SweepTime {
 // flows are left to the programs.
 bool is_dead_established(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
                          const gate_config& config, const SweepTime& now);
+// Its longest session time is over: no packet passes by it any more.
+bool is_overlong(const gate_flow& flow, const SweepTime& now);
 bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
                        const gate_config& config, const SweepTime& now);
 

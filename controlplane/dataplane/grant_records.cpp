@@ -31,8 +31,8 @@ core::Result<void> GrantRecords::put(std::uint32_t slot, const core::RecordEntry
     publish(usage_[slot].established, __u64{0});
     publish(usage_[slot].serial, serial);
     publish(record.serial, serial);
-    publish(record.session_max_ns, __u64{0});
   }
+  publish(record.session_max_ns, static_cast<__u64>(entry.session_max.count()));
   publish(record.deadline_boot_ns, __u64{deadline_ns(entry.deadline)});
   publish(record.ending, static_cast<__u32>(entry.ending));
   publish(record.state, static_cast<__u32>(entry.state));

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "controlplane/dataplane/explain.hpp"
 #include "controlplane/dataplane/failure.hpp"
 #include "controlplane/dataplane/flow_sweeper.hpp"
 #include "controlplane/dataplane/gate_status.hpp"
@@ -134,6 +135,12 @@ core::Result<core::GateStatus> MapDataplane::status() {
 core::Result<void> MapDataplane::standing() const {
   if (auto same = still_named(); !same) return same;
   return check_standing(*opened_->maps, instance_of(options_));
+}
+
+core::Result<core::Verdict> MapDataplane::explain(const core::Probe& probe, core::BootTime at) {
+  const auto opened = current();
+  if (!opened) return opened.error();
+  return run_explain(*(*opened)->maps, instance_of(options_), probe, at);
 }
 
 core::Result<std::size_t> MapDataplane::sweep_flows() {

@@ -32,6 +32,7 @@ class MapDataplane final : public core::Dataplane {
   core::Result<void> apply(const core::Plan& plan) override;
   core::Result<core::GateStatus> status() override;
   core::Result<void> standing() const override;
+  core::Result<core::Verdict> explain(const core::Probe& probe, core::BootTime at) override;
   core::Result<std::size_t> sweep_flows() override;
 
  private:

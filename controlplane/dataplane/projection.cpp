@@ -62,7 +62,8 @@ void read_records(const GrantRecords& records, core::Projection& into) {
     into.records.emplace_hint(
         into.records.end(), slot,
         core::RecordEntry{record.serial, deadline(record.deadline_boot_ns),
-                          static_cast<core::RecordState>(record.state), static_cast<core::Ending>(record.ending)});
+                          static_cast<core::RecordState>(record.state), static_cast<core::Ending>(record.ending),
+                          std::chrono::nanoseconds(record.session_max_ns)});
   }
 }
 

@@ -24,8 +24,10 @@ std::uint64_t last_key(const Map& map) {
 
 core::Result<core::Snapshot> MemoryStore::load() {
   if (fuse_.fails()) return core::Error{core::ErrorCode::store_failed, "disk on fire", "", {}};
+  std::uint64_t last_serial = last_key(content_.grants);
+  last_serial = std::max(last_serial, content_.last_standing_serial);
   core::Snapshot snapshot{values_of(content_.machines), values_of(content_.policies),    values_of(content_.requests),
-                          values_of(content_.grants),   values_of(content_.tokens),      last_key(content_.grants),
+                          values_of(content_.grants),   values_of(content_.tokens),      last_serial,
                           last_key(content_.requests),  content_.last_policy_generation, std::nullopt};
   if (!content_.records.empty()) snapshot.newest_record = content_.records.back().time;  // as SQLite's store says it
   fuse_.done();
@@ -47,6 +49,10 @@ void MemoryStore::apply(const core::ChangeSet& change, Content& content) {
   for (const auto& policy : change.put_policies) {
     content.policies[policy.id.key()] = policy;
     content.last_policy_generation = std::max(content.last_policy_generation, policy.generation);
+    for (const auto& machine : policy.machines) {
+      for (const auto& rule : machine.ports)
+        content.last_standing_serial = std::max(content.last_standing_serial, rule.standing_serial);
+    }
   }
   for (const auto& id : change.erase_policies) content.policies.erase(id.key());
   for (const auto& request : change.put_requests) content.requests[request.id] = request;

@@ -30,7 +30,7 @@ class MemoryStore : public core::Store {
     std::map<std::uint64_t, core::Grant> grants;
     std::map<std::string, core::Token> tokens;
     std::vector<core::AuditRecord> records;
-    std::uint64_t last_policy_generation = 0;
+    std::uint64_t last_policy_generation = 0, last_standing_serial = 0;
   };
   static void apply(const core::ChangeSet& change, Content& content);
 

@@ -28,7 +28,10 @@ bool names_live_record(const Projection& maps, const Entry& entry) {
 Verdicts verdicts_of(const Projection& maps) {
   Verdicts verdicts;
   for (const auto& [key, service] : maps.services) {
-    if (maps.ports.contains({key.protocol, key.port})) verdicts.guarded.insert(key);
+    if (maps.ports.contains({key.protocol, key.port})) {
+      verdicts.guarded.insert(key);
+      if (service.enforce) verdicts.enforced.insert(key);
+    }
     for (auto entry = maps.entries.lower_bound({service.id, {}}); entry != maps.entries.end(); ++entry) {
       if (entry->first.service != service.id) break;
       if (!service.prefix_lengths.contains(entry->first.source.length)) continue;
@@ -96,6 +99,10 @@ void RecordingDataplane::judge_verdicts(const Verdicts& before, const Verdicts& 
   for (const auto& key : before.guarded) {
     if (after.guarded.contains(key) && !now.guarded.contains(key))
       violations.push_back("I1 gap in guarding " + text(key) + when);
+  }
+  for (const auto& key : before.enforced) {
+    if (after.enforced.contains(key) && !now.enforced.contains(key))
+      violations.push_back("I1 gap in enforcing " + text(key) + when);
   }
   for (const auto& [place, entry] : now.admitted) {
     const auto old = before.admitted.find(place), next = after.admitted.find(place);

@@ -13,7 +13,7 @@ namespace postern::tests {
 
 // What packets meet: which services are guarded, and who is admitted to them until when.
 struct Verdicts {
-  std::set<core::ServiceKey> guarded;
+  std::set<core::ServiceKey> guarded, enforced;
   std::map<std::pair<core::ServiceKey, core::Prefix>, core::Entry> admitted;
 };
 Verdicts verdicts_of(const core::Projection& maps);
@@ -26,6 +26,10 @@ class RecordingDataplane : public core::Dataplane {
   core::Capacity capacity() const override { return room; }
   core::Result<void> apply(const core::Plan& plan) override;
   core::Result<core::GateStatus> status() override { return core::GateStatus{}; }
+  core::Result<core::Verdict> explain(const core::Probe& probe, core::BootTime at) override {
+    asked = {probe, at};
+    return told;
+  }
   core::Result<void> standing() const override { return {}; }
   core::Result<std::size_t> sweep_flows() override { return std::size_t{0}; }
 
@@ -35,6 +39,8 @@ class RecordingDataplane : public core::Dataplane {
   core::Capacity room{100, 100, 100, 100, 1000, 1000, 1000, 100};
   std::vector<std::string> violations;
   std::function<bool(std::uint64_t serial)> committed;  // set: only such grants may have entries
+  std::pair<core::Probe, core::BootTime> asked;         // by explain …
+  core::Verdict told;                                   // … which answers this
   std::size_t steps = 0;
   std::uint32_t cut_generation = 0;
 

@@ -93,6 +93,18 @@ constexpr Row rows[] = {
      [](gate_flow&, gate_record& record) {
        record = {7, GATE_NO_DEADLINE, 0, GATE_RECORD_LIVE, GATE_ENDING_CUT};
      }},
+    {"a TCP flow whose longest session time is over goes with its grant", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record& record) {
+       flow.session_end_boot_ns = now.boot_ns;
+       record.state = GATE_RECORD_DRAINING;
+     }},
+    {"a TCP flow whose longest session time is not over stays", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record& record) {
+       flow.session_end_boot_ns = now.boot_ns + 1;
+       record.state = GATE_RECORD_DRAINING;
+     }},
+    {"an over-long TCP flow of a live grant stays to be refused: gone, it would be picked up anew", false, IPPROTO_TCP,
+     false, [](gate_flow& flow, gate_record&) { flow.session_end_boot_ns = now.boot_ns; }},
     {"a TCP flow that was cut goes", false, IPPROTO_TCP, true,
      [](gate_flow&, gate_record& record) { record.state = GATE_RECORD_CUT; }},
     {"a TCP flow of another grant than the one cut stays", false, IPPROTO_TCP, false,

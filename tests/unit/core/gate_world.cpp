@@ -34,8 +34,10 @@ Caller bob() {
   return person("bob@example.com", "requester", "203.0.113.8");
 }
 
-PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Rule>>>& machines) {
+PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Rule>>>& machines,
+                         const std::string& mode) {
   PolicyDraft draft;
+  draft.mode = mode;
   for (const auto& [name, rules] : machines) {
     PolicyMachineDraft machine{machine_id(name), std::nullopt, {}};
     for (const auto& rule : rules) {
@@ -45,6 +47,8 @@ PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Ru
       port.max_duration = rule.max;
       port.ending = rule.ending;
       port.sources = rule.sources;
+      port.standing = rule.standing;
+      port.max_session = rule.max_session;
       machine.ports.push_back(port);
     }
     draft.machines.push_back(machine);
@@ -83,7 +87,11 @@ MachineDraft machine_draft(const std::string& name, const std::vector<std::strin
 }
 
 GateWorld::GateWorld() {
-  dataplane.committed = [this](std::uint64_t serial) { return store.grants().contains(serial); };
+  // Of a standing rule that has just ended, entries stand for a moment longer than its policy.
+  dataplane.committed = [this, known = std::make_shared<std::set<std::uint64_t>>()](std::uint64_t serial) {
+    for (const auto& [each, rule] : standing()) known->insert(each);
+    return store.grants().contains(serial) || known->contains(serial);
+  };
   restart();
 }
 
@@ -142,6 +150,18 @@ RecordState GateWorld::record_of(std::uint64_t serial) const {
   return RecordState::vacant;
 }
 
+std::map<std::uint64_t, StandingRule> GateWorld::standing() const {
+  std::map<std::uint64_t, StandingRule> rules;
+  for (const auto& [key, policy] : store.policies()) {
+    for (const auto& machine : policy.machines) {
+      for (const auto& rule : machine.ports) {
+        if (!rule.standing.empty()) rules[rule.standing_serial] = {policy.id, machine.machine_id, rule};
+      }
+    }
+  }
+  return rules;
+}
+
 std::vector<AuditRecord> GateWorld::records_since(std::size_t count) const {
   return {store.records().begin() + static_cast<std::ptrdiff_t>(count), store.records().end()};
 }
@@ -171,28 +191,39 @@ Verdicts GateWorld::expected() const {
       const auto machine = store.machines().find(folded(named.machine_id));
       if (machine == store.machines().end()) continue;
       for (const auto& rule : named.ports) {
-        for (const auto& service : reached(machine->second, rule.number, rule.protocol))
+        for (const auto& service : reached(machine->second, rule.number, rule.protocol)) {
           verdicts.guarded.insert(service);
+          if (policy.mode == Mode::enforce) verdicts.enforced.insert(service);
+        }
       }
     }
   }
-  const auto now = clock.now();
-  for (const auto& [serial, grant] : store.grants()) {
-    const auto machine = store.machines().find(folded(grant.machine_id));
-    if (grant.state != GrantState::live || machine == store.machines().end()) continue;
-    auto deadline = now.boot + (grant.end - now.utc);
-    const bool this_boot = grant.boot_id == clock.boot_id();
-    if (!this_boot && now.utc + 60s < newest_at_start) continue;  // a clock that is not believed opens nothing
-    if (this_boot) deadline = std::min(deadline, grant.boot_start + (grant.end - grant.start));
-    for (const auto& service : reached(machine->second, grant.port, grant.protocol)) {
-      for (const auto& source : grant.sources) {
+  const auto admit = [&](const std::string& machine_id, std::uint16_t port, Protocol protocol,
+                         const std::vector<Source>& sources, const Entry& wish) {
+    const auto machine = store.machines().find(folded(machine_id));
+    if (machine == store.machines().end()) return;
+    for (const auto& service : reached(machine->second, port, protocol)) {
+      for (const auto& source : sources) {
         const auto family = service.address.address.family;
         const auto prefix = source.prefix.value_or(Prefix{Address{family, {}}, 0});
         if (prefix.address.family != family || !verdicts.guarded.contains(service)) continue;
         auto& entry = verdicts.admitted[{service, prefix}];
-        if (std::pair(deadline, serial) > std::pair(entry.deadline, entry.serial)) entry = {deadline, serial, 0, false};
+        if (std::pair(wish.deadline, wish.serial) > std::pair(entry.deadline, entry.serial)) entry = wish;
       }
     }
+  };
+  for (const auto& [serial, each] : standing()) {
+    admit(each.machine_id, each.rule.number, each.rule.protocol, each.rule.standing,
+          {BootTime::max(), serial, 0, true});
+  }
+  const auto now = clock.now();
+  for (const auto& [serial, grant] : store.grants()) {
+    if (grant.state != GrantState::live) continue;
+    auto deadline = now.boot + (grant.end - now.utc);
+    const bool this_boot = grant.boot_id == clock.boot_id();
+    if (!this_boot && now.utc + 60s < newest_at_start) continue;  // a clock that is not believed opens nothing
+    if (this_boot) deadline = std::min(deadline, grant.boot_start + (grant.end - grant.start));
+    admit(grant.machine_id, grant.port, grant.protocol, grant.sources, {deadline, serial, 0, false});
   }
   return verdicts;
 }
@@ -202,6 +233,7 @@ void GateWorld::require_in_step() const {
   const auto actual = verdicts_of(dataplane.maps);
   const auto wanted = expected();
   REQUIRE(actual.guarded == wanted.guarded);
+  REQUIRE(actual.enforced == wanted.enforced);
   REQUIRE(actual.admitted.size() == wanted.admitted.size());
   REQUIRE(dataplane.maps.entries.size() == wanted.admitted.size());  // no entries of services that are gone
   REQUIRE(dataplane.maps.services.size() == wanted.guarded.size());
@@ -210,13 +242,25 @@ void GateWorld::require_in_step() const {
     REQUIRE(found != actual.admitted.end());
     REQUIRE(found->second.deadline == entry.deadline);
     REQUIRE(found->second.serial == entry.serial);
+    REQUIRE(found->second.standing == entry.standing);
   }
   std::map<std::uint64_t, int> live_records;
-  for (const auto& [slot, record] : dataplane.maps.records)
+  const auto always = standing();
+  for (const auto& [slot, record] : dataplane.maps.records) {
     live_records[record.serial] += record.state == RecordState::live;
+    const auto rule = always.find(record.serial);
+    const auto stored = store.grants().find(record.serial);
+    if (rule != always.end()) REQUIRE(record.session_max == rule->second.rule.max_session);
+    if (stored != store.grants().end()) REQUIRE(record.session_max == stored->second.max_session);
+    if (stored != store.grants().end() && stored->second.state == GrantState::ended) {
+      REQUIRE(record.state == (stored->second.ending == Ending::cut ? RecordState::cut : RecordState::draining));
+    }
+  }
+  for (const auto& [serial, rule] : always) REQUIRE(live_records[serial] == 1);
   for (const auto& [serial, count] : live_records) {
     const auto stored = store.grants().find(serial);
     const bool live = stored != store.grants().end() && stored->second.state == GrantState::live;
+    if (always.contains(serial)) continue;
     const bool believed =
         live && (stored->second.boot_id == clock.boot_id() || clock.now().utc + 60s >= newest_at_start);
     REQUIRE(count == (believed ? 1 : 0));
@@ -225,7 +269,9 @@ void GateWorld::require_in_step() const {
   std::set<std::pair<Protocol, std::uint16_t>> ports;
   std::map<ServiceKey, std::set<std::uint8_t>> lengths;
   for (const auto& key : wanted.guarded) {
-    ++addresses[key.address].services;
+    auto& address = addresses.try_emplace(key.address, AddressEntry{false, 0}).first->second;
+    ++address.services;
+    address.enforce = address.enforce || wanted.enforced.contains(key);
     ports.insert({key.protocol, key.port});
     lengths[key];
   }

@@ -30,8 +30,11 @@ struct Rule {
   std::string number = "22", protocol = "TCP";
   std::vector<std::string> sources = {"*"};
   std::string max = "PT3H", ending = "drain";
+  std::vector<std::string> standing = {};
+  std::string max_session = "PT0S";
 };
-core::PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Rule>>>& machines);
+core::PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Rule>>>& machines,
+                               const std::string& mode = "enforce");
 
 struct Ask {
   std::string number = "22", duration = "PT1H";
@@ -56,7 +59,8 @@ struct GateWorld {
   bool admits(const std::string& source, const std::string& address, std::uint16_t port,
               core::Protocol protocol = core::Protocol::tcp) const;  // judged as the kernel would, now
   bool guards(const std::string& address, std::uint16_t port, core::Protocol protocol = core::Protocol::tcp) const;
-  core::RecordState record_of(std::uint64_t serial) const;  // vacant if there is none
+  core::RecordState record_of(std::uint64_t serial) const;       // vacant if there is none
+  std::map<std::uint64_t, core::StandingRule> standing() const;  // that the store's policies have, by serial
   std::vector<core::AuditRecord> records_since(std::size_t count) const;
 
   // Everything the maps hold is what the store says, by brute force; and no step on the way broke an invariant.
