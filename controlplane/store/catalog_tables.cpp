@@ -46,13 +46,14 @@ std::vector<core::Machine> MachineTable::load() {
 
 PolicyTable::PolicyTable(SQLite::Database& database)
     : put_(database,
-           "INSERT INTO policies(key, subscription, resource_group, location, name, generation, kind, machines) "
-           "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key) DO UPDATE SET subscription = excluded.subscription, "
+           "INSERT INTO policies(key, subscription, resource_group, location, name, generation, kind, machines, mode) "
+           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(key) DO UPDATE SET subscription = excluded.subscription, "
            "resource_group = excluded.resource_group, location = excluded.location, name = excluded.name, "
-           "generation = excluded.generation, kind = excluded.kind, machines = excluded.machines"),
+           "generation = excluded.generation, kind = excluded.kind, machines = excluded.machines, "
+           "mode = excluded.mode"),
       erase_(database, "DELETE FROM policies WHERE key = ?"),
       load_(database,
-            "SELECT subscription, resource_group, location, name, generation, kind, machines FROM policies "
+            "SELECT subscription, resource_group, location, name, generation, kind, machines, mode FROM policies "
             "ORDER BY key") {}
 
 void PolicyTable::put(const core::Policy& policy) {
@@ -65,6 +66,7 @@ void PolicyTable::put(const core::Policy& policy) {
       .number(policy.generation)
       .text(policy.kind)
       .text(to_text(policy.machines))
+      .choice(policy.mode)
       .execute();
 }
 
@@ -83,6 +85,7 @@ std::vector<core::Policy> PolicyTable::load() {
     policy.generation = row.number();
     policy.kind = row.text();
     policy.machines = policy_machines_from(row.text());
+    policy.mode = row.enumerator(core::Mode::monitor);
     policies.push_back(std::move(policy));
   }
   return policies;

@@ -48,6 +48,7 @@ core::Grant read_grant(Run& row) {
   grant.end_reason = row.enumerator(core::EndReason::taken_back);
   grant.ended_at = row.optional_time();
   grant.ended_by = row.text();
+  grant.max_session = std::chrono::seconds(row.number());
   return grant;
 }
 
@@ -67,13 +68,14 @@ GrantTables::GrantTables(SQLite::Database& database)
                    "body_digest = excluded.body_digest"),
       put_grant_(database,
                  "INSERT INTO grants(serial, request, machine_id, port, protocol, sources, ending, start_ns, end_ns, "
-                 "boot_id, boot_start_ns, state, end_reason, ended_at_ns, ended_by) "
-                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(serial) DO UPDATE SET "
+                 "boot_id, boot_start_ns, state, end_reason, ended_at_ns, ended_by, max_session_s) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(serial) DO UPDATE SET "
                  "request = excluded.request, machine_id = excluded.machine_id, port = excluded.port, "
                  "protocol = excluded.protocol, sources = excluded.sources, ending = excluded.ending, "
                  "start_ns = excluded.start_ns, end_ns = excluded.end_ns, boot_id = excluded.boot_id, "
                  "boot_start_ns = excluded.boot_start_ns, state = excluded.state, end_reason = excluded.end_reason, "
-                 "ended_at_ns = excluded.ended_at_ns, ended_by = excluded.ended_by") {
+                 "ended_at_ns = excluded.ended_at_ns, ended_by = excluded.ended_by, "
+                 "max_session_s = excluded.max_session_s") {
   database.exec("CREATE TEMP TABLE chosen(request INTEGER PRIMARY KEY)");
 }
 
@@ -111,6 +113,7 @@ void GrantTables::put(const core::Grant& grant) {
       .choice(grant.end_reason)
       .time(grant.ended_at)
       .text(grant.ended_by)
+      .number(static_cast<std::uint64_t>(grant.max_session.count()))
       .execute();
 }
 
@@ -140,7 +143,7 @@ void GrantTables::load(core::UtcTime since, std::uint64_t ended_max, std::vector
   SQLite::Statement select_grants(
       database_,
       "SELECT serial, request, machine_id, port, protocol, sources, ending, start_ns, end_ns, boot_id, "
-      "boot_start_ns, state, end_reason, ended_at_ns, ended_by FROM grants "
+      "boot_start_ns, state, end_reason, ended_at_ns, ended_by, max_session_s FROM grants "
       "WHERE request IN (SELECT request FROM chosen) ORDER BY serial");
   for (Run row(select_grants); row.next();) grants.push_back(read_grant(row));
   database_.exec("DELETE FROM chosen");

@@ -71,7 +71,13 @@ WHEN NEW.sequence IS NOT (SELECT sequence + 1 FROM audit_head)
 BEGIN SELECT raise(ABORT, 'audit records are appended in order'); END;
 )sql";
 
-constexpr std::array<const char*, 1> migrations{version_1};
+// Rules carry more members in policies.machines; rows written before lack them and read as their defaults.
+constexpr const char* version_2 = R"sql(
+ALTER TABLE policies ADD COLUMN mode INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE grants ADD COLUMN max_session_s INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array<const char*, 2> migrations{version_1, version_2};
 
 int pragma(SQLite::Database& database, const char* name) {
   return database.execAndGet(std::string("PRAGMA ") + name).getInt();

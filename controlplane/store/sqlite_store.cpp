@@ -109,6 +109,8 @@ void SqliteStore::Parts::write(const core::ChangeSet& change) {
   for (const core::Policy& policy : change.put_policies) {
     policies.put(policy);
     generation = highest(generation, policy.generation);
+    for (const core::PolicyMachine& machine : policy.machines)
+      for (const core::PortRule& rule : machine.ports) serial = highest(serial, rule.standing_serial);
   }
   for (const core::PolicyId& id : change.erase_policies) policies.erase(id);
   for (const core::Request& request : change.put_requests) {

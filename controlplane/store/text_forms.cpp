@@ -75,7 +75,10 @@ json rule_json(const core::PortRule& rule) {
           {"protocol", static_cast<unsigned>(rule.protocol)},
           {"sources", to_text(rule.sources)},
           {"maxSeconds", rule.max_duration.count()},
-          {"ending", static_cast<unsigned>(rule.ending)}};
+          {"ending", static_cast<unsigned>(rule.ending)},
+          {"maxSessionSeconds", rule.max_session.count()},
+          {"standing", to_text(rule.standing)},
+          {"standingSerial", rule.standing_serial}};
 }
 
 core::PortRule rule_from(const json& item) {
@@ -85,6 +88,9 @@ core::PortRule rule_from(const json& item) {
   rule.sources = sources_from(item.at("sources").get<std::string>());
   rule.max_duration = std::chrono::seconds(item.at("maxSeconds").get<std::int64_t>());
   rule.ending = ending_from(item.at("ending").get<unsigned>());
+  rule.max_session = std::chrono::seconds(item.value("maxSessionSeconds", std::int64_t{0}));  // these since version 2
+  rule.standing = sources_from(item.value("standing", std::string()));
+  rule.standing_serial = item.value("standingSerial", std::uint64_t{0});
   return rule;
 }
 

@@ -74,6 +74,38 @@ TEST_CASE("a second daemon on the same store is refused, the next one after it i
   CHECK(store::SqliteStore::open(folder.file(), standing_clock()).has_value());
 }
 
+// What version 1 wrote: without the columns and members of version 2.
+TEST_CASE("a store of the first version is taken over with what it holds") {
+  TempFolder folder;
+  core::Policy policy;
+  policy.id = {"sub", "Group", "local", "Default"};
+  core::PortRule rule;
+  rule.number = 22;
+  rule.sources = {source("*")};
+  rule.max_duration = std::chrono::hours(3);
+  rule.ending = core::Ending::cut;
+  policy.machines = {{"/x/VM1", {rule}, ""}};
+  auto change = sample_decision(1);
+  change.put_policies = {policy};
+  REQUIRE(open_store(folder.file())->commit({change}));
+  meddle(folder.file(),
+         "ALTER TABLE policies DROP COLUMN mode; ALTER TABLE grants DROP COLUMN max_session_s;"
+         "UPDATE policies SET machines = json_remove(machines, '$[0].ports[0].maxSessionSeconds',"
+         "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial');"
+         "PRAGMA user_version = 1");
+  auto store = open_store(folder.file());
+  CHECK(whole_decisions(*store) == 1);
+  const auto loaded = store->load();
+  REQUIRE(loaded);
+  REQUIRE(loaded->policies.size() == 1);
+  CHECK(loaded->policies[0].mode == core::Mode::enforce);
+  const auto& read = loaded->policies[0].machines.at(0).ports.at(0);
+  CHECK(read.ending == core::Ending::cut);
+  CHECK(read.max_session.count() == 0);
+  CHECK(read.standing.empty());
+  CHECK(loaded->grants.at(0).max_session.count() == 0);
+}
+
 TEST_CASE("the file is opened for durability: WAL and the newest schema") {
   TempFolder folder;
   auto store = open_store(folder.file());

@@ -28,7 +28,11 @@ core::Policy policy() {
   rule.sources = {source("*"), source("192.0.2.0/25")};
   rule.max_duration = std::chrono::hours(3);
   rule.ending = core::Ending::cut;
+  rule.max_session = std::chrono::hours(8);
+  rule.standing = {source("192.0.2.1"), source("2001:db8::/32")};
+  rule.standing_serial = 77;
   policy.machines = {{machine().id, {rule}, "203.0.113.9"}};
+  policy.mode = core::Mode::monitor;
   return policy;
 }
 
@@ -78,6 +82,13 @@ TEST_CASE("machines, policies and tokens come back as they were put") {
   const core::Policy& read = loaded->policies[0];
   CHECK(read.id.path() == policy().id.path());
   CHECK(read.generation == 5);
+  CHECK(read.mode == core::Mode::monitor);
+  REQUIRE(read.machines.size() == 1);
+  REQUIRE(read.machines[0].ports.size() == 1);
+  CHECK(read.machines[0].ports[0].max_session == std::chrono::hours(8));
+  CHECK(read.machines[0].ports[0].standing == policy().machines[0].ports[0].standing);
+  CHECK(read.machines[0].ports[0].standing_serial == 77);
+  CHECK(loaded->last_serial == 77);  // standing rules are numbered like grants
   CHECK(read.kind == "Basic");
   REQUIRE(read.machines.size() == 1);
   CHECK(read.machines[0].machine_id == machine().id);
