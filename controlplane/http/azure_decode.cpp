@@ -38,6 +38,8 @@ core::PortDraft read_port(const Json& json, const std::string& place, std::vecto
   port.end_time = reader.text("endTimeUtc");
   port.duration = reader.text("duration");
   port.ending = reader.text("ending");
+  port.max_session = reader.text("maxSessionDuration");
+  port.standing = reader.texts("standingSources");
   read_sources(reader, port, faults);
   return port;
 }
@@ -72,6 +74,7 @@ core::PolicyDraft decode_policy(std::string_view body) {
     return draft;
   }
   ObjectReader reader(*properties, "properties", Manner::any_case, draft.faults);
+  draft.mode = reader.text("mode");
   const Json* machines = reader.find("virtualMachines");
   if (!machines || !machines->is_array()) {
     draft.unreadable = "'properties' must have an array 'virtualMachines'.";

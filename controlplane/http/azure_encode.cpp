@@ -20,6 +20,9 @@ Json encode_rule(const core::PortRule& rule) {
   put_sources(json, rule.sources);
   json["maxRequestAccessDuration"] = core::format_duration(rule.max_duration);
   if (rule.ending != core::Ending::drain) json["ending"] = core::wire_name(rule.ending);  // ours; drain is Azure's way
+  if (rule.max_session.count() != 0) json["maxSessionDuration"] = core::format_duration(rule.max_session);
+  if (rule.standing.empty()) return json;
+  for (const core::Source& source : rule.standing) json["standingSources"].push_back(core::to_string(source));
   return json;
 }
 
@@ -77,6 +80,7 @@ Json encode_policy(const core::PolicyView& view) {
     for (const core::PortRule& rule : machine.ports) ports.push_back(encode_rule(rule));
     if (!machine.public_ip_address.empty()) entry["publicIpAddress"] = machine.public_ip_address;
   }
+  if (policy.mode != core::Mode::enforce) properties["mode"] = core::wire_name(policy.mode);  // ours, as above
   Json& requests = properties["requests"] = Json::array();
   for (const core::RequestView& request : view.requests) requests.push_back(encode_request(request, "Initiated"));
   properties["provisioningState"] = "Succeeded";

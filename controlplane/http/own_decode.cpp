@@ -107,6 +107,19 @@ core::TokenDraft decode_token(std::string_view body) {
   return draft;
 }
 
+core::Result<std::optional<std::string>> decode_revocation(std::string_view body) {
+  if (body.empty()) return std::optional<std::string>();
+  core::DraftFaults draft;
+  const auto json = object_of(body, draft);
+  if (!json) return core::Error{core::ErrorCode::invalid_request_content, *draft.unreadable, "", {}};
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  auto ending = reader.text("ending");
+  reader.refuse_unknown();
+  if (draft.faults.empty()) return ending;
+  return core::Error{core::ErrorCode::invalid_input, draft.faults.front().message, draft.faults.front().target,
+                     draft.faults};
+}
+
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target) {
   if (const auto known = refuse_unknown_parameters(target, {"machine", "requestor", "all"}); !known)
     return known.error();
@@ -118,6 +131,21 @@ core::Result<core::GrantFilter> decode_grant_filter(const Target& target) {
     return core::Error{core::ErrorCode::invalid_input, "'all' must be true or false, not '" + all + "'.", "all", {}};
   filter.include_ended = all != "false";  // a bare "?all" means true
   return filter;
+}
+
+core::Result<core::ProbeDraft> decode_probe(const Target& target) {
+  const auto known =
+      refuse_unknown_parameters(target, {"source", "destination", "port", "protocol", "sourceport", "flags", "at"});
+  if (!known) return known.error();
+  core::ProbeDraft draft;
+  draft.source = target.parameter("source");
+  draft.destination = target.parameter("destination");
+  draft.port = target.parameter("port");
+  draft.protocol = target.parameter("protocol");
+  draft.source_port = target.parameter("sourcePort");
+  draft.flags = target.parameter("flags");
+  draft.at = target.parameter("at");
+  return draft;
 }
 
 core::Result<core::AuditQuery> decode_audit_query(const Target& target) {

@@ -3,6 +3,8 @@
 // value that is not known is a fault with its place.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "controlplane/core/access.hpp"
@@ -14,7 +16,9 @@ core::MachineDraft decode_machine(std::string_view body, std::string_view name);
 core::AccessDraft decode_request(std::string_view body);
 core::TokenDraft decode_token(std::string_view body);
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target);
+core::Result<core::ProbeDraft> decode_probe(const Target& target);
 core::Result<core::AuditQuery> decode_audit_query(const Target& target);
+core::Result<std::optional<std::string>> decode_revocation(std::string_view body);  // the ending, if it names one
 core::Result<std::uint64_t> decode_serial(std::string_view text);
 
 // The core places faults as in the Azure-compatible body; the same place in the body of POST /v1/requests.

@@ -62,6 +62,8 @@ Json encode_machine(const core::MachineView& view) {
                          {"sources", texts(rule.sources)},
                          {"maxDuration", core::format_duration(rule.max_duration)},
                          {"ending", core::wire_name(rule.ending)}});
+    if (!rule.standing.empty()) ports.back()["standingSources"] = texts(rule.standing);
+    if (rule.max_session.count() != 0) ports.back()["maxSessionDuration"] = core::format_duration(rule.max_session);
   }
   return json;
 }
@@ -77,6 +79,7 @@ Json encode_grant(const core::Grant& grant, const core::Request& request) {
   json["protocol"] = core::wire_name(grant.protocol);
   json["sources"] = texts(grant.sources);
   json["ending"] = core::wire_name(grant.ending);
+  if (grant.max_session.count() != 0) json["maxSessionDuration"] = core::format_duration(grant.max_session);
   json["requestor"] = request.requestor;
   put_unless_empty(json, "justification", request.justification);
   json["startTimeUtc"] = core::format_time(grant.start);
@@ -87,6 +90,51 @@ Json encode_grant(const core::Grant& grant, const core::Request& request) {
   json["endReason"] = core::wire_name(grant.end_reason);
   if (grant.ended_at) json["endedAtUtc"] = core::format_time(*grant.ended_at);
   put_unless_empty(json, "endedBy", grant.ended_by);
+  return json;
+}
+
+Json encode_standing(const core::StandingRule& standing) {
+  const core::PortRule& rule = standing.rule;
+  return Json{{"serial", rule.standing_serial},
+              {"policy", standing.policy.path()},
+              {"machine", standing.machine_id},
+              {"machineName", last_segment(standing.machine_id)},
+              {"port", rule.number},
+              {"protocol", core::wire_name(rule.protocol)},
+              {"sources", texts(rule.standing)},
+              {"ending", core::wire_name(rule.ending)}};
+}
+
+Json encode_explanation(const core::Explanation& told) {
+  const core::Verdict& verdict = told.verdict;
+  Json json{{"verdict", verdict.pass ? "pass" : "drop"},
+            {"reason", verdict.reason},
+            {"sentence", verdict.sentence},
+            {"atUtc", core::format_time(told.at)},
+            {"source", core::to_string(told.probe.source)},
+            {"destination", core::to_string(told.probe.destination)},
+            {"sourcePort", told.probe.source_port},
+            {"port", told.probe.port},
+            {"protocol", core::wire_name(told.probe.protocol)}};
+  if (told.probe.protocol == core::Protocol::tcp) json["flags"] = told.probe.tcp_flags;
+  put_unless_empty(json, "overruledBy", verdict.overruled_by);
+  put_unless_empty(json, "overruledSentence", verdict.overruled_sentence);
+  if (told.service) {
+    json["service"] = Json{{"address", core::to_string(told.service->address)},
+                           {"port", told.service->port},
+                           {"protocol", core::wire_name(told.service->protocol)}};
+    if (!told.machine_id.empty()) {
+      json["service"]["machine"] = told.machine_id;
+      json["service"]["machineName"] = last_segment(told.machine_id);
+      json["service"]["machinePort"] = told.machine_port;
+    }
+    Json& policies = json["policies"] = Json::array();
+    for (const core::Policy* policy : told.policies)
+      policies.push_back(Json{{"id", policy->id.path()}, {"mode", core::wire_name(policy->mode)}});
+  }
+  if (told.grant) json["grant"] = encode_grant(told.grant->grant, told.grant->request);
+  if (told.standing) json["standing"] = encode_standing(*told.standing);
+  put_unless_empty(json, "hint", told.hint);
   return json;
 }
 

@@ -10,6 +10,8 @@ namespace postern::http {
 Json encode_machine(const core::MachineView& view);
 Json encode_request(const core::RequestView& view);
 Json encode_grant(const core::Grant& grant, const core::Request& request);
+Json encode_standing(const core::StandingRule& standing);
+Json encode_explanation(const core::Explanation& told);
 Json encode_token(const core::Token& token);  // without its hash
 Json encode_status(const core::GateStatus& status);
 Json encode_record(const core::AuditRecord& record);

@@ -65,13 +65,21 @@ HttpResponse list_grants(Call& call) {
   if (!filter) return fail(filter.error());
   const auto grants = call.gatekeeper.list_grants(call.caller, *filter);
   const auto encode = [](const core::GrantView& view) { return encode_grant(view.grant, view.request); };
-  return grants ? list_of("grants", *grants, encode) : fail(grants.error());
+  if (!grants) return fail(grants.error());
+  const auto standing = call.gatekeeper.list_standing(call.caller, *filter);
+  if (!standing) return fail(standing.error());
+  Json json{{"grants", Json::array()}, {"standing", Json::array()}};
+  for (const core::GrantView& view : *grants) json["grants"].push_back(encode(view));
+  for (const core::StandingRule& rule : *standing) json["standing"].push_back(encode_standing(rule));
+  return answer(200, json);
 }
 
 HttpResponse revoke_grant(Call& call) {
   const auto serial = decode_serial(call.parameter("serial"));
   if (!serial) return fail(serial.error());
-  const auto view = call.gatekeeper.revoke(call.caller, *serial);
+  const auto ending = decode_revocation(call.body);
+  if (!ending) return fail(ending.error());
+  const auto view = call.gatekeeper.revoke(call.caller, *serial, *ending);
   return view ? answer(200, encode_grant(view->grant, view->request)) : fail(view.error());
 }
 
@@ -89,6 +97,13 @@ HttpResponse get_status(Call& call) {
   if (ready && !status) json["notReady"] = status.error().message;
   if (status) json.update(encode_status(*status));
   return answer(200, json);
+}
+
+HttpResponse explain(Call& call) {
+  const auto draft = decode_probe(call.target);
+  if (!draft) return fail(draft.error());
+  const auto told = call.gatekeeper.explain(call.caller, *draft);
+  return told ? answer(200, encode_explanation(*told)) : fail(told.error());
 }
 
 HttpResponse list_tokens(Call& call) {

@@ -36,6 +36,7 @@ constexpr Route routes[] = {
     {"GET",    "/v1/grants",                          own::list_grants,      Dialect::own},
     {"POST",   "/v1/grants/{serial}/revoke",          own::revoke_grant,     Dialect::own},
     {"GET",    "/v1/status",                          own::get_status,       Dialect::own},
+    {"GET",    "/v1/gate/explain",                    own::explain,          Dialect::own},
     {"GET",    "/v1/tokens",                          own::list_tokens,      Dialect::own},
     {"POST",   "/v1/tokens",                          own::post_token,       Dialect::own},
     {"DELETE", "/v1/tokens/{id}",                     own::delete_token,     Dialect::own},

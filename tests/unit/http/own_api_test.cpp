@@ -210,3 +210,61 @@ TEST_CASE("a foreign page gets nothing, whatever token it has") {
   CHECK(world.call_as(token, "GET", "/v1/status", "", {{"origin", "http://evil.example"}}).status() == 403);
   CHECK(world.call_as("", "GET", "/healthz", "", {{"origin", "http://evil.example"}}).status() == 403);
 }
+
+TEST_CASE("explain tells verdict, service, policy and grant") {
+  ApiWorld world;
+  const auto request = world.call("POST", "/v1/requests", ssh);
+  REQUIRE(request.status() == 201);
+  const auto& service =
+      world.dataplane.maps.services.at({core::parse_prefix("10.0.0.1").value(), 22, core::Protocol::tcp});
+  world.dataplane.told = {true, "no_grant", "no live grant covers it", "monitored", "only monitored", 1, service.id};
+  const auto told = world.call("GET", "/v1/gate/explain?source=203.0.113.7&destination=10.0.0.1&port=22&sourcePort=7");
+  REQUIRE(told.status() == 200);
+  CHECK(told.json["verdict"] == "pass");
+  CHECK(told.json["reason"] == "no_grant");
+  CHECK(told.json["overruledBy"] == "monitored");
+  CHECK(told.json["sourcePort"] == 7);
+  CHECK(told.json["service"]["machineName"] == "vm1");
+  CHECK(told.json["policies"] == Json::array({Json{{"id", policy_path}, {"mode", "enforce"}}}));
+  CHECK(told.json["grant"]["serial"] == 1);
+  CHECK(told.json.contains("hint"));
+  CHECK(world.call("GET", "/v1/gate/explain?source=203.0.113.7&to=10.0.0.1").status() == 400);
+  const auto bare = world.call("GET", "/v1/gate/explain");
+  CHECK(bare.status() == 400);
+  CHECK(bare.json["errors"].size() == 3);
+  CHECK(world.call_as(world.token_of("rita", "requester"), "GET", "/v1/gate/explain?source=203.0.113.7").status() ==
+        403);
+}
+
+TEST_CASE("mode, session time and standing sources go round through a policy, and a revocation may name its ending") {
+  ApiWorld world;
+  auto policy = world.call("GET", policy_path + version).json;
+  CHECK_FALSE(policy["properties"].contains("mode"));  // what is as Azure has it looks as Azure has it
+  auto& properties = policy["properties"];
+  auto& rule = properties["virtualMachines"][0]["ports"][0];
+  CHECK_FALSE(rule.contains("standingSources"));
+  CHECK_FALSE(rule.contains("maxSessionDuration"));
+  const auto plain = policy.dump();
+  properties["mode"] = "Monitor";
+  rule["standingSources"] = {"192.0.2.9"};
+  rule["maxSessionDuration"] = "PT8H";
+  const auto put = world.call("PUT", policy_path + version, policy.dump());
+  REQUIRE(put.status() == 200);
+  CHECK(put.json["properties"]["mode"] == "monitor");
+  CHECK(put.json["properties"]["virtualMachines"][0]["ports"][0]["standingSources"] == Json::array({"192.0.2.9"}));
+  CHECK(put.json["properties"]["virtualMachines"][0]["ports"][0]["maxSessionDuration"] == "PT8H");
+  // A client of Azure's writes back what it knows: the rest stays.
+  CHECK(world.call("PUT", policy_path + version, plain).json == put.json);
+  const auto standing = world.call("GET", "/v1/grants").json["standing"];
+  REQUIRE(standing.size() == 1);
+  CHECK(standing[0]["sources"] == Json::array({"192.0.2.9"}));
+  CHECK(standing[0]["machineName"] == "vm1");
+
+  const auto serial = world.call("POST", "/v1/requests", ssh).json["grants"][0]["serial"].dump();
+  CHECK(world.call("POST", "/v1/grants/" + serial + "/revoke", R"({"ending":"slowly"})").status() == 400);
+  CHECK(world.call("POST", "/v1/grants/" + serial + "/revoke", R"({"end":"cut"})").status() == 400);
+  const auto revoked = world.call("POST", "/v1/grants/" + serial + "/revoke", R"({"ending":"cut"})");
+  REQUIRE(revoked.status() == 200);
+  CHECK(revoked.json["ending"] == "cut");
+  world.require_in_step();
+}
