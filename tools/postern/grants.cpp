@@ -37,6 +37,8 @@ GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
   CLI::Option* serials = verb->add_option("SERIAL", serials_, "Numbers that `postern grants` shows");
   CLI::Option* machine = verb->add_option("--machine", machine_, "All live grants of this machine");
   serials->excludes(machine);
+  CLI::Option* cut = verb->add_flag("--cut", cut_, "Open sessions end too, also of a grant that is over already");
+  verb->add_flag("--drain", drain_, "Open sessions live on, whatever the rule says")->excludes(cut);
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { revoke(desk); }; });
 }
 
@@ -53,6 +55,14 @@ void GrantVerbs::list(const Desk& desk) const {
   }
   desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "ASKED BY", "UNTIL", "STATE", "BECAUSE"}, rows,
                  all_ ? "There were no grants." : "No live grants.");
+  rows.clear();
+  for (const json& rule : body.value("standing", json::array()))
+    rows.push_back({text_of(rule, "serial"), text_of(rule, "machineName"),
+                    text_of(rule, "port") + "/" + text_of(rule, "protocol"), text_of(rule, "sources"),
+                    text_of(rule, "policy")});
+  if (rows.empty()) return;
+  desk.out.line("");
+  desk.out.table({"STANDING", "MACHINE", "PORT", "OPEN TO", "BY POLICY"}, rows, "");
 }
 
 void GrantVerbs::revoke(const Desk& desk) const {
@@ -66,8 +76,10 @@ void GrantVerbs::revoke(const Desk& desk) const {
     if (serial.empty() || serial.find_first_not_of("0123456789") != std::string::npos)
       throw Failure(Exit::usage, "\"" + serial + "\" is no grant's number; `postern grants` shows them");
   }
+  json wish;
+  if (cut_ || drain_) wish["ending"] = cut_ ? "cut" : "drain";
   for (const std::string& serial : serials) {
-    const Answer answer = desk.gate.call("POST", "/v1/grants/" + serial + "/revoke");
+    const Answer answer = desk.gate.call("POST", "/v1/grants/" + serial + "/revoke", wish.empty() ? nullptr : &wish);
     revoked.push_back(answer.body);
     desk.out.line("Grant " + serial + " is over.");
   }

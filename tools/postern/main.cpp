@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   RequestVerb request(app, chosen);
   GrantVerbs grants(app, chosen);
   StatusVerb status(app, chosen);
+  ExplainVerb explain(app, chosen);
   MachineVerbs machine(app, chosen);
   PolicyVerbs policy(app, chosen);
   TokenVerbs token(app, chosen);

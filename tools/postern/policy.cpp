@@ -42,6 +42,30 @@ void complete_ids(const GateClient& gate, json& policy) {
   }
 }
 
+// A file says all of a policy; the daemon would keep what Azure's clients do not know and so leave out.
+void complete_own_members(json& policy) {
+  if (!policy.contains("properties") || !policy["properties"].is_object()) return;
+  json& properties = policy["properties"];
+  if (!properties.contains("mode")) properties["mode"] = "enforce";
+  if (!properties.contains("virtualMachines") || !properties["virtualMachines"].is_array()) return;
+  for (json& machine : properties["virtualMachines"]) {
+    if (!machine.is_object() || !machine.contains("ports") || !machine["ports"].is_array()) continue;
+    for (json& port : machine["ports"]) {
+      if (!port.is_object()) continue;
+      if (!port.contains("ending")) port["ending"] = "drain";
+      if (!port.contains("standingSources")) port["standingSources"] = json::array();
+      if (!port.contains("maxSessionDuration")) port["maxSessionDuration"] = "PT0S";
+    }
+  }
+}
+
+// The policy as the gate has it, to be changed and put again.
+json policy_at(const GateClient& gate, const PolicyPlace& place) {
+  json policy = gate.get(place.target());
+  return {{"kind", policy["kind"]},
+          {"properties", {{"virtualMachines", policy["properties"]["virtualMachines"]}}}};
+}
+
 PolicyPlace place_of(const json& policy, const PolicyPlace& home, const std::string& which) {
   if (!policy.is_object()) throw Failure(Exit::usage, which + " is no JSON object");
   if (const std::string id = text_of(policy, "id"); !id.empty()) return place_from_id(id);
@@ -63,6 +87,11 @@ std::string last_segment(const std::string& id) {
   return id.substr(id.rfind('/') + 1);
 }
 
+std::string rule_ending(const json& port) {
+  const std::string ending = port.value("ending", "drain"), longest = text_of(port, "maxSessionDuration");
+  return longest.empty() ? ending : ending + ", after " + longest;
+}
+
 void print_policies(const Printer& out, const json& policies) {
   std::vector<Row> rows;
   for (const json& policy : policies)
@@ -70,15 +99,16 @@ void print_policies(const Printer& out, const json& policies) {
       for (const json& port : machine.value("ports", json::array()))
         rows.push_back({text_of(policy, "name"), last_segment(text_of(machine, "id")),
                         text_of(port, "number") + "/" + text_of(port, "protocol"),
-                        text_of(port, "maxRequestAccessDuration"), sources_of(port)});
-  out.table({"POLICY", "MACHINE", "PORT", "AT MOST", "SOURCES"}, rows,
+                        policy["properties"].value("mode", "enforce"), text_of(port, "maxRequestAccessDuration"),
+                        rule_ending(port), sources_of(port), text_of(port, "standingSources")});
+  out.table({"POLICY", "MACHINE", "PORT", "MODE", "AT MOST", "SESSIONS", "SOURCES", "STANDING"}, rows,
             "No policies: nothing is guarded. Begin with: postern policy enable MACHINE --port 22");
 }
 
 }  // namespace
 
 PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
-  CLI::App* group = app.add_subcommand("policy", "Policies: apply, enable, get, list, delete")->require_subcommand(1);
+  CLI::App* group = app.add_subcommand("policy", "Policies: apply, enable, monitor, enforce, get, list, delete")->require_subcommand(1);
 
   CLI::App* verb = group->add_subcommand(
       "apply",
@@ -97,7 +127,21 @@ PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
   verb->add_option("--max", longest_, "Longest time a request may ask for")->capture_default_str();
   verb->add_option("--source", sources_, "Address or block requests may name; any if left out");
   verb->add_option("--policy", policy_, "Name of the policy; the machine's name if left out");
+  verb->add_option("--max-session", session_, "Longest life of one connection, as 8h; 0s: none");
+  verb->add_option("--ending", ending_, "drain: open sessions outlive their grant; cut: they end with it");
+  verb->add_option("--standing", standing_, "Address or block that may always come in, without a request");
+  verb->add_flag("--monitor", monitor_, "Only count and report what would be dropped; `policy enforce` shuts the ports");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { enable(desk); }; });
+
+  verb = group->add_subcommand(
+      "monitor", "Let everything pass to this policy's ports, and count what would be dropped (status: monitored).\n"
+                 "A port that another policy enforces stays shut");
+  verb->add_option("NAME", name_, "Name or id")->required();
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { set_mode(desk, "monitor"); }; });
+
+  verb = group->add_subcommand("enforce", "Shut this policy's ports to everybody without a grant");
+  verb->add_option("NAME", name_, "Name or id")->required();
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { set_mode(desk, "enforce"); }; });
 
   verb = group->add_subcommand("get", "One policy with its requests");
   verb->add_option("NAME", name_, "Name or id")->required();
@@ -125,6 +169,7 @@ void PolicyVerbs::apply(const Desk& desk) const {
   for (std::size_t index = 0; index < policies.size(); ++index) {
     try {
       complete_ids(desk.gate, policies[index]);
+      complete_own_members(policies[index]);
       applied.push_back(desk.gate.call("PUT", places[index].target(), &policies[index]).body);
     } catch (Failure& failure) {
       failure.message = "policy " + places[index].name + ": " + failure.message;
@@ -145,6 +190,9 @@ void PolicyVerbs::enable(const Desk& desk) const {
     json rule = {
         {"number", port.number}, {"protocol", port.protocol}, {"maxRequestAccessDuration", iso_duration(longest_)}};
     if (!sources_.empty()) rule["allowedSourceAddressPrefixes"] = sources_;
+    if (!session_.empty()) rule["maxSessionDuration"] = iso_duration(session_);
+    if (!ending_.empty()) rule["ending"] = ending_;
+    if (!standing_.empty()) rule["standingSources"] = standing_;
     rules.push_back(rule);
   }
 
@@ -170,6 +218,16 @@ void PolicyVerbs::enable(const Desk& desk) const {
     if (!replaced) rules.push_back(port);
   }
   (*machine)["ports"] = rules;
+  if (monitor_) policy["properties"]["mode"] = "monitor";
+  const Answer answer = desk.gate.call("PUT", place.target(), &policy);
+  if (desk.out.json()) return desk.out.document(answer.body);
+  print_policies(desk.out, json::array({answer.body}));
+}
+
+void PolicyVerbs::set_mode(const Desk& desk, const char* mode) const {
+  const PolicyPlace place = find_policy(desk.gate, name_);
+  json policy = policy_at(desk.gate, place);
+  policy["properties"]["mode"] = mode;
   const Answer answer = desk.gate.call("PUT", place.target(), &policy);
   if (desk.out.json()) return desk.out.document(answer.body);
   print_policies(desk.out, json::array({answer.body}));

@@ -19,11 +19,13 @@ void print_counts(const Printer& out, const json& counts) {
 void print_status(const Desk& desk) {
   const json status = desk.gate.get("/v1/status");
   if (desk.out.json()) return desk.out.document(status);
-  desk.out.line("instance    " + text_of(status, "instance") + " (ABI " + text_of(status, "abi") + ")");
+  const std::string instance = text_of(status, "instance");
+  if (!instance.empty()) desk.out.line("instance    " + instance + " (ABI " + text_of(status, "abi") + ")");
   const std::string trouble = text_of(status, "notReady");
   desk.out.line("ready       " + text_of(status, "ready") + (trouble.empty() ? "" : ": " + trouble));
   const std::string interfaces = text_of(status, "interfaces");
-  desk.out.line("interfaces  " + (interfaces.empty() ? "none: nothing is attached, nothing is guarded" : interfaces));
+  if (!instance.empty())
+    desk.out.line("interfaces  " + (interfaces.empty() ? "none: nothing is attached, nothing is guarded" : interfaces));
   if (text_of(status, "unconfirmed") == "yes")
     desk.out.line("NOT CONFIRMED: the gate undoes itself soon; `postern-loader confirm` keeps it");
   desk.out.line("");

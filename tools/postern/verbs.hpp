@@ -44,8 +44,10 @@ class PolicyVerbs {
   void get(const Desk& desk) const;
   void list(const Desk& desk) const;
   void remove(const Desk& desk) const;
-  std::string file_, name_, policy_, longest_ = "3h";
-  std::vector<std::string> ports_, sources_;
+  void set_mode(const Desk& desk, const char* mode) const;
+  std::string file_, name_, policy_, longest_ = "3h", session_, ending_;
+  std::vector<std::string> ports_, sources_, standing_;
+  bool monitor_ = false;
 };
 
 class RequestVerb {
@@ -67,12 +69,22 @@ class GrantVerbs {
   void revoke(const Desk& desk) const;
   std::string machine_;
   std::vector<std::string> serials_;
-  bool all_ = false;
+  bool all_ = false, cut_ = false, drain_ = false;
 };
 
 class StatusVerb {
  public:
   StatusVerb(CLI::App& app, Verb& chosen);
+};
+
+class ExplainVerb {
+ public:
+  ExplainVerb(CLI::App& app, Verb& chosen);
+
+ private:
+  void run(const Desk& desk) const;
+  std::string source_, destination_, flags_, source_port_, at_;
+  bool established_ = false;
 };
 
 class TokenVerbs {

@@ -59,6 +59,20 @@ PortWord port_word(std::string_view word, std::string_view default_protocol) {
   return result;
 }
 
+DestinationWord destination_word(std::string_view word) {
+  constexpr std::string_view right = "ADDRESS:PORT/tcp, as 192.0.2.10:22/tcp, [2001:db8::5]:53/udp or vm1:22";
+  const std::size_t colon = word.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) wrong("the destination", word, right);
+  const PortWord port = port_word(word.substr(colon + 1), "TCP");
+  DestinationWord result{std::string(word.substr(0, colon)), port.number, port.protocol};
+  if (result.host.starts_with('[') && result.host.ends_with(']'))
+    result.host = result.host.substr(1, result.host.size() - 2);
+  else if (result.host.find(':') != std::string::npos)
+    wrong("the destination", word, "an IPv6 address in brackets, as [2001:db8::5]:22/tcp");
+  if (port.protocol == "*" || result.host.empty()) wrong("the destination", word, right);
+  return result;
+}
+
 ForwardWord forward_word(std::string_view word) {
   constexpr std::string_view right = "PUBLIC:PORT=PORT[/udp], as 203.0.113.5:2222=22";
   const std::size_t equals = word.find('=');

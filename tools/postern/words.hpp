@@ -18,6 +18,13 @@ struct PortWord {
 };
 PortWord port_word(std::string_view word, std::string_view default_protocol);  // "22", "22/tcp", "3389/*"
 
+struct DestinationWord {
+  std::string host;  // an address, IPv6 without brackets, or a machine's name
+  std::uint16_t port = 0;
+  std::string protocol;  // "TCP" or "UDP"
+};
+DestinationWord destination_word(std::string_view word);  // "192.0.2.10:22/tcp", "[2001:db8::5]:53/udp", "vm1:22"
+
 struct ForwardWord {
   std::string address;  // IPv6 without brackets
   std::uint16_t port = 0;

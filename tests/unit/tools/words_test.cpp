@@ -8,6 +8,17 @@
 namespace postern::cli {
 namespace {
 
+TEST_CASE("a destination is an address or a machine, a port, and a protocol") {
+  const auto v4 = postern::cli::destination_word("192.0.2.10:22/udp");
+  CHECK(v4.host == "192.0.2.10");
+  CHECK(v4.port == 22);
+  CHECK(v4.protocol == "UDP");
+  CHECK(postern::cli::destination_word("[2001:db8::5]:53").host == "2001:db8::5");
+  CHECK(postern::cli::destination_word("vm1:22").protocol == "TCP");
+  for (const auto* wrong : {"", "vm1", ":22", "vm1:0", "vm1:22/*", "2001:db8::5:22", "[]:22"})
+    CHECK_THROWS(postern::cli::destination_word(wrong));
+}
+
 TEST_CASE("durations are read as people write them", "[words_test]") {
   struct Row {
     const char *word, *iso;
