@@ -147,14 +147,15 @@ lab_sshd() { # words in front of sshd, if it is to run elsewhere
 	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
 }
 
-# lab_ssh [-6] [-h HOST] [-b SOURCE] [-n NAMESPACE] COMMAND…: one new connection as root; fails after 2 s without an answer.
+# lab_ssh [-6] [-h HOST] [-p PORT] [-b SOURCE] [-n NAMESPACE] COMMAND…: one new connection as root; fails after 2 s without an
+# answer.
 lab_ssh() {
 	local host=$MACHINE bind=() from=$NS_CLIENT
 	while :; do
 		case $1 in
 		-6) host=$MACHINE_V6 && shift ;;
 		-h) host=$2 && shift 2 ;;
-		-b) bind=(-b "$2") && shift 2 ;;
+		-b | -p) bind+=("$1" "$2") && shift 2 ;;
 		-n) from=$2 && shift 2 ;;
 		*) break ;;
 		esac
