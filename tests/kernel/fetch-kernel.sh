@@ -34,7 +34,8 @@ release=$(basename "$(find "$work/unpacked" -path '*lib/modules/*' -name kernel 
 modules=$(find "$work/unpacked" -type d -path "*lib/modules/$release" -print -quit)
 mkdir -p "$work/new/modules/$release/kernel"
 cp "$(find "$work/unpacked" \( -name "vmlinuz-$release" -o -path "*/$release/vmlinuz" \) -print -quit)" "$work/new/vmlinuz"
-cp "$modules"/modules.{builtin,order}* "$work/new/modules/$release/"
+# Newer packages have no such lists; busybox does without.
+cp "$modules"/modules.{builtin,order}* "$work/new/modules/$release/" 2>/dev/null || true
 for part in net lib crypto fs/9p fs/netfs fs/fscache fs/overlayfs drivers/virtio drivers/net; do
 	[ -d "$modules/kernel/$part" ] || continue
 	mkdir -p "$work/new/modules/$release/kernel/$(dirname $part)"
