@@ -16,10 +16,11 @@ namespace postern::daemon {
 
 struct Config {
   std::string instance;
-  std::filesystem::path run_dir, state, socket;
+  std::filesystem::path run_dir, state, socket, adoption_socket;
   std::optional<std::uint32_t> socket_group;
   std::optional<std::pair<core::Address, std::uint16_t>> listen;  // none: the Unix socket only
   std::string public_url;
+  std::string host_machine;  // empty: this host is no machine
   core::Settings settings;
   std::vector<core::Prefix> trusted_proxies;
   std::vector<http::UserRule> users;

@@ -56,6 +56,14 @@ Result<void> read_socket(const Json& value, Config& config) {
   return read_path(value, config.socket);
 }
 
+Result<void> read_adoption_socket(const Json& value, Config& config) {
+  if (value.get<std::string>().empty()) {
+    config.adoption_socket = config.instance_dir() / "adopt.sock";
+    return {};
+  }
+  return read_path(value, config.adoption_socket);
+}
+
 Result<void> read_socket_group(const Json& value, Config& config) {
   const auto text = value.get<std::string>();
   if (text.empty()) return {};
@@ -90,6 +98,11 @@ Result<void> read_public_url(const Json& value, Config& config) {
   const bool url = config.public_url.starts_with("https://") || config.public_url.starts_with("http://");
   if (config.public_url.empty() || url) return {};
   return fault("'" + config.public_url + "' is no URL that begins with https:// or http://.");
+}
+
+Result<void> read_host_machine(const Json& value, Config& config) {
+  config.host_machine = value.get<std::string>();
+  return {};
 }
 
 Result<void> read_subscription(const Json& value, Config& config) {
@@ -204,6 +217,9 @@ const std::vector<Option>& option_table() {
        read_socket},
       {"socket_group", Kind::text, "", "group name or gid",
        "Group that may use the socket and whose members are admins; the daemon's own if empty", read_socket_group},
+      {"adoption_socket", Kind::text, "", "absolute path",
+       "Socket of `postern-loader adopt --stdin`, which takes over open sessions; RUN_DIR/INSTANCE/adopt.sock if empty",
+       read_adoption_socket},
       {"listen", Kind::text, "127.0.0.1:7822", "loopback address:port",
        "HTTP on loopback, with tokens; port 0 or empty: off", read_listen},
       {"public_url", Kind::text, "", "https://…",
@@ -215,6 +231,9 @@ const std::vector<Option>& option_table() {
        read_resource_group},
       {"location", Kind::text, "local", "1 to 64 letters, digits, -_.()", "Location of policies made without one",
        read_location},
+      {"host_machine", Kind::text, "", "machine name",
+       "Machine that is this host: kept registered with all addresses of its interfaces, as they change",
+       read_host_machine},
       {"trusted_proxies", Kind::list, "[]", "addresses and blocks", "Peers whose X-Forwarded-For is believed",
        read_trusted_proxies},
       {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"}})",

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "controlplane/daemon/local_addresses.hpp"
 #include "controlplane/daemon/randomness.hpp"
 #include "controlplane/daemon/system_clock.hpp"
 #include "controlplane/daemon/watch.hpp"
@@ -83,6 +84,71 @@ class ReadyLog {
   std::string before_;
 };
 
+// Keeps the machine that is this host registered with the host's addresses. What the gatekeeper refuses is tried again; until
+// then what was guarded stays guarded.
+class HostMachine {
+ public:
+  HostMachine(core::Gatekeeper& gatekeeper, std::string name) : gatekeeper_(gatekeeper), name_(std::move(name)) {}
+
+  void follow() {
+    auto addresses = local_addresses();
+    const bool same = addresses && tried_ == *addresses;
+    if (same && (trouble_.empty() || ++waited_ % calls_between_tries != 0)) return;
+    const auto done = addresses ? put(*addresses) : core::Result<void>(addresses.error());
+    if (done) {
+      spdlog::info("This host is guarded. machine={} addresses={}", name_, addresses->size());
+    } else if (trouble_ != done.error().message) {
+      spdlog::error("This host's addresses are not guarded as they are now. machine={} why=\"{}\"", name_, done.error().message);
+    }
+    trouble_ = done ? "" : done.error().message;
+    if (addresses) tried_ = *std::move(addresses);
+  }
+
+ private:
+  static constexpr unsigned calls_between_tries = 30;  // each refusal leaves a record
+
+  core::Result<void> put(const std::vector<core::Address>& addresses) {
+    const core::Caller self{{"postern", {{"admin", "/"}}}, std::nullopt, "", ""};
+    core::MachineDraft draft;
+    draft.name = name_;
+    for (const auto& address : addresses) draft.addresses.push_back(core::to_string(address));
+    if (const auto before = gatekeeper_.get_machine(self, name_)) {
+      draft.id = before->machine.id;
+      draft.name.reset();
+      draft.os = before->machine.os;
+      for (const auto& forward : before->machine.forwards)
+        draft.forwards.push_back({core::to_string(forward.address), std::to_string(forward.port),
+                                  std::string(core::wire_name(forward.protocol)), std::to_string(forward.machine_port)});
+      if (draft.addresses == texts(before->machine.addresses)) return {};
+    }
+    if (const auto done = gatekeeper_.put_machine(self, draft); !done) return done.error();
+    return {};
+  }
+
+  static std::vector<std::string> texts(const std::vector<core::Prefix>& prefixes) {
+    std::vector<std::string> result;
+    for (const auto& prefix : prefixes) result.push_back(core::to_string(prefix));
+    return result;
+  }
+
+  core::Gatekeeper& gatekeeper_;
+  std::string name_, trouble_;
+  std::optional<std::vector<core::Address>> tried_;
+  unsigned waited_ = 0;
+};
+
+// Tells the log, once each time, that open sessions could not be taken over.
+class AdoptionLog {
+ public:
+  void note(const std::string& trouble) {
+    if (trouble != before_ && !trouble.empty()) spdlog::warn("{}", trouble);
+    before_ = trouble;
+  }
+
+ private:
+  std::string before_;
+};
+
 void sweep_flows(core::Dataplane& dataplane) {
   const auto swept = dataplane.sweep_flows();  // a gate that is away is the gatekeeper's to report
   if (swept && *swept > 0) spdlog::debug("Flows swept. count={}", *swept);
@@ -101,7 +167,8 @@ Exit run(const Config& config) {
   SystemRandomness randomness;                                 // secrets, hashes
   auto store = store::SqliteStore::open(config.state, clock);  // the truth; also keeps a second daemon out
   if (!store) return failed("the store cannot be opened", store.error());
-  dataplane::MapDataplane dataplane({.run_dir = config.run_dir, .instance = config.instance});  // the maps
+  dataplane::MapDataplane dataplane(
+      {.run_dir = config.run_dir, .instance = config.instance, .adoption_socket = config.adoption_socket});  // the maps
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
   http::Api api(gatekeeper, api_options(config, group));  // routes
@@ -110,6 +177,7 @@ Exit run(const Config& config) {
   if (const auto listening = listen(server, config, group); !listening)
     return failed("cannot listen", listening.error());
 
+  AdoptionLog adoption_log;
   ReadyLog ready_log;  // the timers: deadlines, the clock, flows
   Watch watch(io, clock);
   watch.deadlines([&] { return gatekeeper.next_deadline(); },
@@ -121,7 +189,15 @@ Exit run(const Config& config) {
     spdlog::info("The clock was set; deadlines are computed anew.");
     gatekeeper.clock_changed();
   });
-  watch.every(flow_sweep_period, [&] { sweep_flows(dataplane); });
+  HostMachine host(gatekeeper, config.host_machine);
+  if (!config.host_machine.empty()) {
+    host.follow();
+    watch.addresses([&] { host.follow(); });
+  }
+  watch.every(flow_sweep_period, [&] {
+    sweep_flows(dataplane);
+    adoption_log.note(dataplane.adoption_trouble());
+  });
 
   asio::signal_set signals(io, SIGTERM, SIGINT);  // the first asks, the second insists
   std::function<void(boost::system::error_code, int)> on_signal = [&](boost::system::error_code error, int number) {

@@ -2,10 +2,13 @@
 #include "controlplane/daemon/watch.hpp"
 
 #include <spdlog/spdlog.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -66,6 +69,20 @@ void Watch::clock(std::function<void()> changed) {
         });
 }
 
+void Watch::addresses(std::function<void()> changed) {
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  sockaddr_nl groups{};
+  groups.nl_family = AF_NETLINK;
+  groups.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  if (fd >= 0) address_news_.assign(fd);
+  if (fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&groups), sizeof groups) == 0) {
+    spawn(run_addresses(changed), "addresses");
+  } else {
+    spdlog::warn("Changes of this host's addresses are noticed once a second only. errno={}", errno);
+  }
+  every(std::chrono::duration_cast<std::chrono::milliseconds>(longest_sleep), changed);
+}
+
 asio::awaitable<void> Watch::run_deadlines(Timer& timer, std::function<std::optional<core::BootTime>()> next,
                                            std::function<void()> sweep) {
   bool swept_in_vain = false;  // still due after a sweep (the gate is away): once a second is enough
@@ -91,6 +108,18 @@ asio::awaitable<void> Watch::run_every(Timer& timer, std::chrono::milliseconds p
   }
 }
 
+// What the messages say does not matter, and neither do lost ones: whoever is called reads all addresses.
+asio::awaitable<void> Watch::run_addresses(std::function<void()> changed) {
+  std::array<char, 8192> ignored{};
+  while (!stopping_) {
+    const auto [error] = co_await address_news_.async_wait(asio::posix::stream_descriptor::wait_read, as_result);
+    if (error || stopping_) co_return;
+    while (recv(address_news_.native_handle(), ignored.data(), ignored.size(), 0) >= 0 || errno == ENOBUFS) {
+    }
+    changed();
+  }
+}
+
 asio::awaitable<void> Watch::run_clock_steps(std::function<void()> changed) {
   while (!stopping_) {
     const auto [error] = co_await step_timer_.async_wait(asio::posix::stream_descriptor::wait_read, as_result);
@@ -107,6 +136,7 @@ void Watch::stop() {
   stopping_ = true;
   boost::system::error_code ignored;
   step_timer_.close(ignored);
+  address_news_.close(ignored);
   for (Timer& timer : timers_) timer.cancel();
 }
 

@@ -17,13 +17,15 @@ namespace postern::daemon {
 
 class Watch {
  public:
-  Watch(boost::asio::io_context& io, const core::Clock& clock) : io_(io), clock_(clock), step_timer_(io) {}
+  Watch(boost::asio::io_context& io, const core::Clock& clock) : io_(io), clock_(clock), step_timer_(io), address_news_(io) {}
 
   // Calls `sweep` at each deadline and at least once a second.
   void deadlines(std::function<std::optional<core::BootTime>()> next, std::function<void()> sweep);
   // Calls `changed` when the wall clock is set (told by the kernel) or its distance from the boot clock has moved
   // (a suspend, a restored snapshot, slewing: asked once a second).
   void clock(std::function<void()> changed);
+  // Calls `changed` when an address of this host came or went.
+  void addresses(std::function<void()> changed);
   void every(std::chrono::milliseconds period, std::function<void()> act);
   void stop();
   bool stopped() const { return stopping_; }
@@ -33,13 +35,14 @@ class Watch {
   boost::asio::awaitable<void> run_deadlines(Timer& timer, std::function<std::optional<core::BootTime>()> next,
                                              std::function<void()> sweep);
   boost::asio::awaitable<void> run_every(Timer& timer, std::chrono::milliseconds period, std::function<void()> act);
+  boost::asio::awaitable<void> run_addresses(std::function<void()> changed);
   boost::asio::awaitable<void> run_clock_steps(std::function<void()> changed);
   void spawn(boost::asio::awaitable<void> work, const char* name);
 
   boost::asio::io_context& io_;
   const core::Clock& clock_;
   std::list<Timer> timers_;
-  boost::asio::posix::stream_descriptor step_timer_;
+  boost::asio::posix::stream_descriptor step_timer_, address_news_;
   bool stopping_ = false;
 };
 

@@ -83,7 +83,7 @@ core::ServiceKey service_key(const gate_prefix_key& bytes) {
 gate_service service_value(const core::ServiceEntry& entry) {
   gate_service bytes{};
   bytes.id = entry.id;
-  bytes.flags = (entry.enforce ? __u32{GATE_SERVICE_ENFORCE} : 0) | (entry.failsafe ? __u32{GATE_SERVICE_FAILSAFE} : 0);
+  bytes.flags = (entry.enforce ? __u32{GATE_SERVICE_ENFORCE} : __u32{GATE_SERVICE_LEARN}) | (entry.failsafe ? __u32{GATE_SERVICE_FAILSAFE} : 0);
   // Longest first: the likeliest grant is for one address.
   for (auto length = entry.prefix_lengths.rbegin(); length != entry.prefix_lengths.rend(); ++length)
     if (bytes.prefix_lengths < GATE_PREFIX_LENGTHS_MAX) bytes.prefix_length[bytes.prefix_lengths++] = *length;

@@ -47,11 +47,12 @@ core::Result<loader::Fd> lock_maps(const loader::Instance& instance) {
 }  // namespace
 
 struct MapDataplane::Opened {
-  Opened(loader::Fd lock, std::unique_ptr<loader::MapSet> set, GrantRecords array, std::size_t flows_per_sweep)
+  Opened(loader::Fd lock, std::unique_ptr<loader::MapSet> set, GrantRecords array, Adoption& adoption,
+         std::size_t flows_per_sweep)
       : sole_writer(std::move(lock)),
         maps(std::move(set)),
         records(std::move(array)),
-        writer(*maps, records),
+        writer(*maps, records, adoption),
         sweeper(*maps, records, flows_per_sweep) {}
 
   loader::Fd sole_writer;                // the lock, as long as this is open
@@ -61,7 +62,10 @@ struct MapDataplane::Opened {
   FlowSweeper sweeper;
 };
 
-MapDataplane::MapDataplane(DataplaneOptions options) : options_(std::move(options)) {}
+MapDataplane::MapDataplane(DataplaneOptions options)
+    : options_(std::move(options)),
+      adoption_(options_.adoption_socket.empty() ? instance_of(options_).folder() / "adopt.sock"
+                                                 : options_.adoption_socket) {}
 MapDataplane::~MapDataplane() = default;
 
 core::Result<MapDataplane::Opened*> MapDataplane::open() {
@@ -73,7 +77,8 @@ core::Result<MapDataplane::Opened*> MapDataplane::open() {
   if (!lock) return lock.error();
   auto records = GrantRecords::open(*set);
   if (!records) return records.error();
-  opened_ = std::make_unique<Opened>(*std::move(lock), std::move(set), *std::move(records), options_.flows_per_sweep);
+  opened_ = std::make_unique<Opened>(*std::move(lock), std::move(set), *std::move(records), adoption_,
+                                     options_.flows_per_sweep);
   return opened_.get();
 }
 

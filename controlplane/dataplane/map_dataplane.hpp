@@ -10,12 +10,14 @@
 #include <string>
 
 #include "controlplane/core/ports.hpp"
+#include "controlplane/dataplane/adoption.hpp"
 
 namespace postern::dataplane {
 
 struct DataplaneOptions {
   std::filesystem::path run_dir = "/run/postern";
   std::string instance = "gate";        // the bpffs is run_dir/instance/bpf
+  std::filesystem::path adoption_socket = {};  // run_dir/instance/adopt.sock if empty
   std::size_t flows_per_sweep = 16384;  // how many flows one sweep_flows() looks at
 };
 
@@ -34,6 +36,8 @@ class MapDataplane final : public core::Dataplane {
   core::Result<void> standing() const override;
   core::Result<core::Verdict> explain(const core::Probe& probe, core::BootTime at) override;
   core::Result<std::size_t> sweep_flows() override;
+  // Why open sessions may not have been taken over the last time a port became guarded; empty if they were.
+  const std::string& adoption_trouble() const { return adoption_.trouble(); }
 
  private:
   struct Opened;
@@ -42,6 +46,7 @@ class MapDataplane final : public core::Dataplane {
   core::Result<void> still_named() const;  // whether it would be
 
   DataplaneOptions options_;
+  Adoption adoption_;
   std::unique_ptr<Opened> opened_;
 };
 

@@ -2,6 +2,8 @@
 // Steps of a plan as map writes.
 #include "controlplane/dataplane/plan_writer.hpp"
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -33,12 +35,29 @@ bool has_ports(core::Protocol protocol) {
 }  // namespace
 
 core::Result<void> PlanWriter::write(const core::Plan& plan) {
+  services_.clear();
+  addresses_.clear();
   for (const core::Step& step : plan) {
     if (!std::holds_alternative<core::PutEntry>(step))
       if (auto flushed = flush(); !flushed) return flushed;
     if (auto written = write(step); !written) return written;
   }
-  return flush();
+  if (auto flushed = flush(); !flushed) return flushed;
+  return enforce();
+}
+
+// The first adoption takes what is open, the second what was opening. Neither is a reason not to guard.
+core::Result<void> PlanWriter::enforce() {
+  if (services_.empty()) return {};
+  std::set<std::uint32_t> ids;
+  for (const core::PutService& step : services_) ids.insert(step.service.id);
+  adoption_.adopt(ids);
+  for (const core::PutAddress& step : addresses_)
+    if (auto put = store(step); !put) return put;
+  for (const core::PutService& step : services_)
+    if (auto put = store(step); !put) return put;
+  adoption_.adopt(ids);
+  return {};
 }
 
 core::Result<void> PlanWriter::write(const core::Step& step) {
@@ -47,9 +66,7 @@ core::Result<void> PlanWriter::write(const core::Step& step) {
           [&](const core::PutRecord& put) { return records_.put(put.slot, put.record); },
           [&](const core::PutEntry& entry) { return put(entry); },
           [&](const core::PutService& service) { return put(service); },
-          [&](const core::PutAddress& put) {
-            return outcome(maps_.guarded_addresses.update(prefix_key(put.address), address_value(put.entry)));
-          },
+          [&](const core::PutAddress& address) { return put(address); },
           [&](const core::SetPort& port) { return set_port(port); },
           [&](const core::EraseEntry& entry) { return erase(entry); },
           [&](const core::EraseService& service) { return erase(service); },
@@ -94,6 +111,40 @@ core::Result<void> PlanWriter::put(const core::PutService& step) {
   if (!has_ports(step.key.protocol) || step.service.prefix_lengths.size() > GATE_PREFIX_LENGTHS_MAX)
     return gate_error("a service needs TCP or UDP and at most " + std::to_string(GATE_PREFIX_LENGTHS_MAX) +
                       " prefix lengths");
+  const auto enforced = is_enforced(step);
+  if (!enforced) return enforced.error();
+  if (!step.service.enforce || *enforced) return store(step);
+  services_.push_back(step);
+  core::PutService monitored = step;
+  monitored.service.enforce = false;
+  return store(monitored);
+}
+
+// Comes after its services: of an address that begins to be enforced, odd packets drop from the switch on.
+core::Result<void> PlanWriter::put(const core::PutAddress& step) {
+  const bool waits = std::any_of(services_.begin(), services_.end(), [&](const core::PutService& service) {
+    return service.key.address == step.address;
+  });
+  if (!waits) return store(step);
+  addresses_.push_back(step);
+  return {};
+}
+
+core::Result<void> PlanWriter::store(const core::PutAddress& step) {
+  return outcome(maps_.guarded_addresses.update(prefix_key(step.address), address_value(step.entry)));
+}
+
+// Ids tell a service from the wider one that a trie may find in its place.
+core::Result<bool> PlanWriter::is_enforced(const core::PutService& step) const {
+  const auto found = !is_exact(step.key.address) ? maps_.service_prefixes.lookup(service_prefix_key(step.key))
+                     : step.key.address.address.family == core::Family::ipv4
+                         ? maps_.services_v4.lookup(service_key_v4(step.key))
+                         : maps_.services_v6.lookup(service_key_v6(step.key));
+  if (!found) return gate_error(found.error());
+  return *found && (*found)->id == step.service.id && ((*found)->flags & GATE_SERVICE_ENFORCE) != 0;
+}
+
+core::Result<void> PlanWriter::store(const core::PutService& step) {
   const gate_service value = service_value(step.service);
   if (!is_exact(step.key.address)) {
     if (auto set = change_flags(GATE_CONTROL_SERVICE_PREFIXES, 0); !set) return set;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executes the steps of a plan on the maps, in order, gathering neighbouring entries into one call. Keeps the control
+// Executes the steps of a plan on the maps, in order, gathering neighbouring entries into one call. A service that begins
+// to be enforced is monitored, and learns, until all steps are done: then its open sessions are adopted, it is enforced,
+// and what opened meanwhile is adopted. Broken off in between it stands there monitored, which the next plan finds and
+// mends. Keeps the control
 // record right by itself: a flag that makes the programs ask a table is set before its first element stands there and
 // cleared after its last one went.
 #pragma once
@@ -7,6 +10,7 @@
 #include <vector>
 
 #include "controlplane/core/ports.hpp"
+#include "controlplane/dataplane/adoption.hpp"
 #include "controlplane/dataplane/grant_records.hpp"
 #include "loader/map_set.hpp"
 
@@ -14,8 +18,9 @@ namespace postern::dataplane {
 
 class PlanWriter {
  public:
-  // Both must outlive it.
-  PlanWriter(const loader::MapSet& maps, GrantRecords& records) : maps_(maps), records_(records) {}
+  // All must outlive it.
+  PlanWriter(const loader::MapSet& maps, GrantRecords& records, Adoption& adoption)
+      : maps_(maps), records_(records), adoption_(adoption) {}
 
   // Stops at the first step that fails: what went before is in force.
   core::Result<void> write(const core::Plan& plan);
@@ -26,6 +31,11 @@ class PlanWriter {
   core::Result<void> write(const core::Step& step);
   core::Result<void> put(const core::PutEntry& step);
   core::Result<void> put(const core::PutService& step);
+  core::Result<void> put(const core::PutAddress& step);
+  core::Result<void> store(const core::PutService& step);
+  core::Result<void> store(const core::PutAddress& step);
+  core::Result<bool> is_enforced(const core::PutService& step) const;
+  core::Result<void> enforce();
   core::Result<void> erase(const core::EraseEntry& step);
   core::Result<void> erase(const core::EraseService& step);
   core::Result<void> set_port(const core::SetPort& step);
@@ -38,6 +48,10 @@ class PlanWriter {
 
   const loader::MapSet& maps_;
   GrantRecords& records_;
+  Adoption& adoption_;
+  // What waits for the switch to enforcing.
+  std::vector<core::PutService> services_;
+  std::vector<core::PutAddress> addresses_;
   // Entries not yet written: of one family, in the plan's order.
   std::vector<gate_grant_key_v4> keys_v4_;
   std::vector<gate_grant_key_v6> keys_v6_;

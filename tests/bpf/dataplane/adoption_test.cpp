@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon says to the socket that starts the loader, what it makes of each answer, and what the maps hold while it
+// asks: monitored and learning the first time, enforced the second.
+#include "controlplane/dataplane/adoption.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <thread>
+
+#include "controlplane/dataplane/map_dataplane.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/pinned_gate.hpp"
+#include "tests/support/temp_folder.hpp"
+
+using namespace postern;
+
+namespace {
+
+// Takes a line and answers, as often as it is told.
+class Listener {
+ public:
+  Listener(const std::filesystem::path& path, std::string answer, int times = 1, std::function<void()> meanwhile = {})
+      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || ::listen(fd_, 1) != 0)
+      std::abort();
+    thread_ = std::thread([this, answer = std::move(answer), times, meanwhile = std::move(meanwhile)] {
+      for (int i = 0; i < times; ++i) {
+        const int peer = ::accept(fd_, nullptr, nullptr);
+        char byte = 0;
+        while (::read(peer, &byte, 1) == 1) {
+          heard_ += byte;
+          if (byte == '\n') break;
+        }
+        if (meanwhile) meanwhile();
+        (void)!::write(peer, answer.data(), answer.size());
+        ::close(peer);
+      }
+    });
+  }
+  ~Listener() {
+    ::shutdown(fd_, SHUT_RDWR);
+    if (thread_.joinable()) thread_.join();
+    ::close(fd_);
+  }
+  std::string heard() {
+    thread_.join();
+    return heard_;
+  }
+
+ private:
+  int fd_;
+  std::string heard_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("the loader hears a line of ids, and a good answer is no trouble") {
+  test::TempFolder folder;
+  dataplane::Adoption adoption(folder.path() / "adopt.sock");
+  {
+    Listener listener(folder.path() / "adopt.sock", "{\"adopted\":2,\"known\":0,\"notStored\":0,\"warnings\":[]}\n");
+    adoption.adopt({17, 3, 4294967295});
+    CHECK(listener.heard() == "3 17 4294967295\n");
+  }
+  CHECK(adoption.trouble().empty());
+}
+
+TEST_CASE("whatever goes wrong is a sentence for status, until the next time goes well") {
+  test::TempFolder folder;
+  const auto path = folder.path() / "adopt.sock";
+  dataplane::Adoption adoption(path);
+  adoption.adopt({1});
+  CHECK(adoption.trouble().find(path.string() + ": No such file") != std::string::npos);
+  const auto answered = [&](const std::string& answer) {
+    std::filesystem::remove(path);
+    Listener listener(path, answer);
+    adoption.adopt({1});
+    return adoption.trouble();
+  };
+  CHECK(answered("{\"error\":\"no service has the id 1\"}\n").find("no service has the id 1") != std::string::npos);
+  CHECK(answered("{\"adopted\":0,\"warnings\":[\"full\",\"late\"]}\n").find("full; late") != std::string::npos);
+  for (const char* answer : {"", "\n", "nonsense\n", "[]\n", "{\"error\":7}\n"}) CHECK_FALSE(answered(answer).empty());
+  CHECK(answered("{\"adopted\":0,\"warnings\":[]}\n").empty());
+}
+
+TEST_CASE("what begins to be enforced is monitored and learns while it is asked for the first time") {
+  test::PinnedGate gate;
+  const auto maps = gate.open();
+  dataplane::MapDataplane plane({.run_dir = gate.run_dir()});
+  REQUIRE(plane.read());
+  const auto address = *core::parse_prefix("192.0.2.10");
+  const core::ServiceKey ssh{address, 22, core::Protocol::tcp};
+  const core::ServiceKey block{*core::parse_prefix("2001:db8::/64"), 22, core::Protocol::tcp};
+  core::ServiceEntry first, second;
+  first.id = 7;
+  second.id = 9;
+  SECTION("new ones") {}
+  SECTION("ones that were monitored, or left so by a daemon that died in between") {
+    first.enforce = second.enforce = false;
+    REQUIRE(plane.apply({core::PutService{ssh, first}, core::PutService{block, second},
+                         core::PutAddress{address, {false, 1}}}));
+    first.enforce = second.enforce = true;
+  }
+  std::vector<__u32> exact, by_prefix;
+  std::vector<bool> odd_packets_drop;
+  const auto look = [&] {
+    (void)maps.services_v4.for_each([&](const auto&, const gate_service& value) { exact.push_back(value.flags); });
+    (void)maps.service_prefixes.for_each([&](const auto&, const gate_service& value) { by_prefix.push_back(value.flags); });
+    bool drop = false;
+    (void)maps.guarded_addresses.for_each([&](const auto&, const gate_address& value) { drop |= value.flags & GATE_ADDRESS_ENFORCE; });
+    odd_packets_drop.push_back(drop);
+  };
+  Listener listener(gate.instance() / "adopt.sock", "{\"adopted\":0,\"warnings\":[]}\n", 2, look);
+  REQUIRE(plane.apply({core::PutService{ssh, first}, core::PutService{block, second},
+                       core::PutAddress{address, {true, 1}}, core::SetPort{core::Protocol::tcp, 22, true}}));
+  CHECK(listener.heard() == "7 9\n7 9\n");
+  CHECK(exact == std::vector<__u32>{GATE_SERVICE_LEARN, GATE_SERVICE_ENFORCE});
+  CHECK(by_prefix == std::vector<__u32>{GATE_SERVICE_LEARN, GATE_SERVICE_ENFORCE});
+  CHECK(odd_packets_drop == std::vector<bool>{false, true});
+  CHECK(plane.adoption_trouble().empty());
+}
+
+TEST_CASE("nobody is asked for a service that is enforced already, and all is guarded though nobody answers") {
+  test::PinnedGate gate;
+  dataplane::MapDataplane plane({.run_dir = gate.run_dir()});
+  REQUIRE(plane.read());
+  const auto address = *core::parse_prefix("192.0.2.10");
+  const core::ServiceKey ssh{address, 22, core::Protocol::tcp};
+  core::ServiceEntry service;
+  service.id = 7;
+  const core::Plan plan{core::PutService{ssh, service}, core::PutAddress{address, {true, 1}}};
+  REQUIRE(plane.apply(plan));
+  CHECK_FALSE(plane.adoption_trouble().empty());
+  const auto held = plane.read();
+  REQUIRE(held);
+  CHECK(held->services.at(ssh) == service);
+  CHECK(held->addresses.at(address).enforce);
+  {
+    Listener listener(gate.instance() / "adopt.sock", "{}\n");
+    service.prefix_lengths = {32};
+    REQUIRE(plane.apply({core::PutService{ssh, service}}));
+    service.enforce = false;
+    REQUIRE(plane.apply({core::PutService{ssh, service}}));
+  }
+  CHECK_FALSE(plane.adoption_trouble().empty());  // still that of the first time
+}
