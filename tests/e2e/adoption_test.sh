@@ -77,7 +77,7 @@ denied "a new connection is dropped" lab_ssh "${to[@]}" true
 session_close
 
 # ---- the very moment ----
-expect "the port is open again" postern policy delete default
+expect "the port is open again" postern policy delete "$(postern policy list --json | jq -r ".policies[0].name")"
 mkdir "$LAB_DIR/moment"
 opener() { # N: a session that says when it is up, waits for a word and answers
 	mkfifo "$LAB_DIR/moment/in.$1"
