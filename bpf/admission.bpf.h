@@ -15,8 +15,11 @@ __noinline int open_half(const struct packet *packet, struct judgement *judgemen
 	if (!packet || !judgement)
 		return 0;
 	__builtin_memset(&flow, 0, sizeof(flow));
+	flow.tuple = flow_tuple(packet);
 	flow.opened_coarse_ns = coarse_now(judgement);
+	flow.opened_boot_ns = boot_now(judgement);
 	bind_grant(&flow, judgement);
+	count_admission(judgement);
 	if (packet->protocol == PROTOCOL_TCP) {
 		learn_sequence(&flow.client, packet);
 		if (is_opening(packet)) {
@@ -69,6 +72,7 @@ static __always_inline void remember_admitted(const struct packet *packet, struc
 static __always_inline void take_over(const struct packet *packet, struct judgement *judgement)
 {
 	struct gate_flow *flow = find_established(packet);
+	struct gate_flow_event *moved;
 
 	if (!flow)
 		return;
@@ -76,6 +80,10 @@ static __always_inline void take_over(const struct packet *packet, struct judgem
 	bind_grant(flow, judgement);
 	claim_usage(flow->slot, flow->serial, 0);
 	learn_client(flow, packet, judgement);
+	moved = RESERVE_FLOW_EVENT(packet, flow, GATE_FLOW_MOVED, GATE_FLOW_END_NONE);
+	if (moved)
+		moved->previous_serial = judgement->cut_serial;
+	submit_flow_event(moved);
 }
 
 static __always_inline _Bool is_learning(const struct judgement *judgement)

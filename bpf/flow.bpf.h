@@ -9,16 +9,23 @@
 static __always_inline enum gate_reason pass_established(struct gate_flow *flow, const struct packet *packet,
 							 struct judgement *judgement)
 {
-	if (is_dead(packet, flow, judgement)) {
+	const __u64 serial = flow->serial;
+	const _Bool dead = is_dead(packet, flow, judgement);
+	const _Bool session_over = flow->session_end_boot_ns && !is_before(flow->session_end_boot_ns, judgement);
+	const _Bool cut = !dead && !session_over && is_cut(flow, judgement);
+
+	if (!is_still_of(flow, packet))
+		return gate_reason_undecided;
+	if (dead) {
 		if (learns(packet))
 			delete_established(packet, flow);
 		return gate_reason_undecided;
 	}
-	if (flow->session_end_boot_ns && !is_before(flow->session_end_boot_ns, judgement))
+	if (session_over)
 		return gate_reason_flow_cut;
-	if (is_cut(flow, judgement)) {
+	if (cut) {
 		judgement->is_cut = 1;
-		judgement->cut_serial = flow->serial;
+		judgement->cut_serial = serial;
 		return gate_reason_undecided;
 	}
 	if (learns(packet))
@@ -34,8 +41,8 @@ static __always_inline enum gate_reason pass_machine_opened(struct gate_flow *fl
 	const __u8 flags = packet->tcp_flags;
 
 	if (packet->kind == PACKET_ICMP_ERROR)
-		return gate_reason_machine_opened;
-	if (!acknowledges(packet, &flow->machine))
+		return is_still_of(flow, packet) ? gate_reason_machine_opened : gate_reason_undecided;
+	if (!acknowledges(packet, &flow->machine) || !is_still_of(flow, packet))
 		return gate_reason_undecided;
 	if (flags & TCP_RST) {
 		if (learns(packet))
@@ -63,7 +70,8 @@ static __always_inline enum gate_reason pass_learned(struct gate_flow *flow, con
 						     struct judgement *judgement)
 {
 	if (packet->kind != PACKET_TRANSPORT || packet->protocol != PROTOCOL_TCP || packet->tcp_flags & TCP_RST ||
-	    is_closed(flow) || !(flow->machine.flags & GATE_SIDE_ACKED_PEER) || !acknowledges(packet, &flow->machine))
+	    is_closed(flow) || !(flow->machine.flags & GATE_SIDE_ACKED_PEER) || !acknowledges(packet, &flow->machine) ||
+	    !is_still_of(flow, packet))
 		return gate_reason_undecided;
 	if (learns(packet))
 		advance_half_open(flow, packet, judgement);
@@ -80,7 +88,7 @@ static __always_inline enum gate_reason pass_half_open(struct gate_flow *flow, c
 		return pass_machine_opened(flow, packet, judgement);
 	if (flow->flags & GATE_FLOW_LEARNED)
 		return pass_learned(flow, packet, judgement);
-	if (!is_grant_live(flow, judgement) || is_overtaken(packet, flow))
+	if (!is_grant_live(flow, judgement) || is_overtaken(packet, flow) || !is_still_of(flow, packet))
 		return gate_reason_undecided;
 	if (learns(packet))
 		advance_half_open(flow, packet, judgement);

@@ -4,6 +4,7 @@
 #ifndef POSTERN_FLOW_TABLE_BPF_H
 #define POSTERN_FLOW_TABLE_BPF_H
 
+#include "events.bpf.h"
 #include "record.bpf.h"
 
 static __always_inline struct gate_flow_key_v4 flow_key_v4(const struct packet *packet)
@@ -30,6 +31,25 @@ static __always_inline struct gate_flow_key_v6 flow_key_v6(const struct packet *
 	__builtin_memcpy(key.client, packet->source.bytes, sizeof(key.client));
 	__builtin_memcpy(key.machine, packet->destination.bytes, sizeof(key.machine));
 	return key;
+}
+
+static __always_inline __u64 flow_tuple(const struct packet *packet)
+{
+	if (packet->family == GATE_IPV4) {
+		const struct gate_flow_key_v4 key = flow_key_v4(packet);
+		return gate_flow_tuple_v4(&key);
+	}
+	const struct gate_flow_key_v6 key = flow_key_v6(packet);
+	return gate_flow_tuple_v6(&key);
+}
+
+/* Was what has been read of the entry so far this flow's? Its element may have been freed and used for another one
+ * meanwhile, whose grant lives or whose record says nothing of a cut: so whatever lets a packet pass asks this last. What is
+ * written after that may still go to another flow, once: it moves its counters or its idle time, and admits nobody. */
+static __always_inline _Bool is_still_of(const struct gate_flow *flow, const struct packet *packet)
+{
+	barrier();
+	return READ_ONCE(flow->tuple) == flow_tuple(packet);
 }
 
 static __always_inline struct gate_flow *find_established(const struct packet *packet)
@@ -87,23 +107,45 @@ static __always_inline void delete_half_open(const struct packet *packet)
 	}
 }
 
+static __always_inline enum gate_flow_end how_it_ended(const struct gate_flow *flow, enum gate_flow_end otherwise)
+{
+	if ((flow->client.flags | flow->machine.flags) & GATE_SIDE_RST)
+		return GATE_FLOW_END_RESET;
+	if (flow->client.flags & flow->machine.flags & GATE_SIDE_FIN)
+		return GATE_FLOW_END_FINISHED;
+	return flow->machine.flags & GATE_SIDE_REOPENED ? GATE_FLOW_END_REPLACED : otherwise;
+}
+
+static __always_inline long erase_established(const struct packet *packet)
+{
+	if (packet->family == GATE_IPV4) {
+		const struct gate_flow_key_v4 key = flow_key_v4(packet);
+		return bpf_map_delete_elem(&established_v4, &key);
+	}
+	const struct gate_flow_key_v6 key = flow_key_v6(packet);
+	return bpf_map_delete_elem(&established_v6, &key);
+}
+
 static __always_inline void delete_established(const struct packet *packet, const struct gate_flow *flow)
 {
 	const __u32 slot = flow->slot;
 	const __u64 serial = flow->serial;
-	long failed;
+	struct gate_flow_event *closed =
+		RESERVE_FLOW_EVENT(packet, flow, GATE_FLOW_CLOSED, how_it_ended(flow, GATE_FLOW_END_IDLE));
 
-	if (packet->family == GATE_IPV4) {
-		const struct gate_flow_key_v4 key = flow_key_v4(packet);
-		failed = bpf_map_delete_elem(&established_v4, &key);
-	} else {
-		const struct gate_flow_key_v6 key = flow_key_v6(packet);
-		failed = bpf_map_delete_elem(&established_v6, &key);
-	}
-	if (failed) /* another CPU was faster */
+	if (erase_established(packet)) { /* another CPU was faster */
+		discard_flow_event(closed);
 		return;
+	}
+	submit_flow_event(closed);
 	release_usage(slot, serial);
 	tally(gate_tally_established_deleted);
+}
+
+/* Stored a moment ago by another CPU, for another packet of the same flow. */
+static __always_inline _Bool is_same_flow(const struct gate_flow *old, const struct gate_flow *half)
+{
+	return old->opened_boot_ns == half->opened_boot_ns && old->serial == half->serial;
 }
 
 /* Moves a half-open flow to the established ones, over a dead predecessor if there is one. 0: no room, or the grant is at
@@ -111,7 +153,9 @@ static __always_inline void delete_established(const struct packet *packet, cons
  * replaces what the first stored and gives its count back. */
 static __always_inline _Bool establish(const struct packet *packet, struct gate_flow *half)
 {
+	struct gate_flow_event *closed = 0;
 	const struct gate_flow *old;
+	_Bool is_new = 1;
 	__u64 old_serial = 0;
 	__u32 old_slot = 0;
 
@@ -123,14 +167,26 @@ static __always_inline _Bool establish(const struct packet *packet, struct gate_
 	if (old) {
 		old_serial = old->serial;
 		old_slot = old->slot;
+		is_new = !is_same_flow(old, half);
 	}
+	if (old && is_new)
+		closed = RESERVE_FLOW_EVENT(packet, old, GATE_FLOW_CLOSED, how_it_ended(old, GATE_FLOW_END_REPLACED));
 	if (!store_established(packet, half)) {
+		discard_flow_event(closed);
 		release_usage(half->slot, half->serial);
 		tally(gate_tally_established_failed);
 		return 0;
 	}
+	if (old && is_new)
+		submit_flow_event(closed);
 	if (old)
 		release_usage(old_slot, old_serial);
+	if (!is_still_of(half, packet)) { /* what was copied may be another flow's, whose grant this one does not have */
+		erase_established(packet);
+		return 0;
+	}
+	if (is_new)
+		submit_flow_event(RESERVE_FLOW_EVENT(packet, half, GATE_FLOW_OPENED, GATE_FLOW_END_NONE));
 	delete_half_open(packet);
 	tally(gate_tally_established_created);
 	return 1;

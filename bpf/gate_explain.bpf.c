@@ -36,7 +36,7 @@ int postern_explain(struct xdp_md *ctx)
 		judgement.now_boot_ns = explain->now_boot_ns;
 	read_packet(ctx, &packet);
 	why = judge(&packet, &judgement);
-	action = conclude(&packet, &judgement, why);
+	action = conclude(ctx, &packet, &judgement, why);
 	answer(ctx, &judgement, why, action);
 	return action;
 }

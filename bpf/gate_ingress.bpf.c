@@ -14,5 +14,5 @@ int postern_ingress(struct xdp_md *ctx)
 	struct judgement judgement = {};
 
 	read_packet(ctx, &packet);
-	return conclude(&packet, &judgement, judge(&packet, &judgement));
+	return conclude(ctx, &packet, &judgement, judge(&packet, &judgement));
 }

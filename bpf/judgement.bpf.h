@@ -78,4 +78,11 @@ static __always_inline void tally(__u32 which)
 		counter->packets++;
 }
 
+static __always_inline struct gate_service_counter *service_counter(const struct judgement *judgement)
+{
+	const __u32 id = judgement->service.id;
+
+	return id ? bpf_map_lookup_elem(&service_counters, &id) : 0;
+}
+
 #endif

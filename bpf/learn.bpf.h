@@ -66,7 +66,9 @@ __noinline int learn_machine_opening(const struct packet *packet, struct judgeme
 		}
 	}
 	__builtin_memset(&flow, 0, sizeof(flow));
+	flow.tuple = flow_tuple(packet);
 	flow.opened_coarse_ns = coarse_now(judgement);
+	flow.opened_boot_ns = boot_now(judgement);
 	flow.service = service->id;
 	flow.flags = GATE_FLOW_MACHINE_OPENED;
 	learn_sequence(&flow.machine, packet);

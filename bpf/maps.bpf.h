@@ -99,7 +99,7 @@ struct {
 	__type(value, struct gate_record);
 } grant_records SEC(".maps");
 
-/* Slot → how many established flows the grant has. posternd writes the serial at opening and recounts (by mmap); the
+/* Slot → how the grant was used. posternd writes the serial at opening and recounts (by mmap); the
  * programs add and subtract. Same slots as grant_records. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -167,6 +167,34 @@ struct {
 	__type(key, __u32);
 	__type(value, struct gate_counter);
 } tallies SEC(".maps");
+
+/* Service id → what became of packets to it, per CPU. Ingress writes, everybody reads; posternd empties. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct gate_service_counter);
+} service_counters SEC(".maps");
+
+/* Drops, as many as drop_budget allows. Ingress writes, posternd alone reads. Full: the event is lost and tallied. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} drop_events SEC(".maps");
+
+/* Flows opened and closed. Ingress and egress write, posternd alone reads. Full: the event is lost and tallied. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 * 1024 * 1024);
+} flow_events SEC(".maps");
+
+/* 0 → how many drops this CPU may still report. Ingress alone reads and writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct gate_drop_budget);
+} drop_budget SEC(".maps");
 
 /* 0 → time-outs and the unconfirmed attach. The loader alone writes, the programs read. */
 struct {

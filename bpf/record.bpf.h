@@ -6,6 +6,9 @@
 #include "judgement.bpf.h"
 
 #define READ_ONCE(field) (*(const volatile typeof(field) *)&(field))
+#ifndef barrier
+#define barrier() __asm__ volatile("" ::: "memory")
+#endif
 
 static __always_inline struct gate_record *find_record(__u32 slot)
 {
@@ -116,6 +119,21 @@ static __always_inline void release_usage(__u32 slot, __u64 serial)
 
 	if (usage && serial && usage->serial == serial && usage->established)
 		__sync_fetch_and_add(&usage->established, -1);
+}
+
+/* A new connection that the grant in the judgement let in. */
+static __always_inline void count_admission(struct judgement *judgement)
+{
+	const __u32 slot = judgement->slot;
+	struct gate_usage *usage = bpf_map_lookup_elem(&grant_usage, &slot);
+	struct gate_service_counter *counter = service_counter(judgement);
+
+	if (usage && judgement->serial && usage->serial == judgement->serial) {
+		__sync_fetch_and_add(&usage->admitted, 1);
+		usage->last_admitted_boot_ns = boot_now(judgement);
+	}
+	if (counter && !judgement->learned)
+		counter->admitted++;
 }
 
 #endif

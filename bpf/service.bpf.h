@@ -65,6 +65,19 @@ static __always_inline struct gate_service *find_service(const struct packet *pa
 	return service;
 }
 
+/* A service's element may be freed and used again for another one under this reader. What was read admits nobody as long as
+ * the service enforces: grants are looked up by the id, and it once more. Otherwise it must be found so twice. */
+static __always_inline void confirm_lenient(const struct packet *packet, struct gate_service *service)
+{
+	const struct gate_service *again;
+
+	if ((service->flags & (GATE_SERVICE_ENFORCE | GATE_SERVICE_FAILSAFE)) == GATE_SERVICE_ENFORCE)
+		return;
+	again = find_service(packet);
+	if (!again || again->id != service->id || again->flags != service->flags)
+		service->flags = GATE_SERVICE_ENFORCE;
+}
+
 /* Stage 2. Once it returns 0, the packet goes to a guarded service, which stands in the judgement. */
 static __always_inline enum gate_reason pass_unguarded(const struct packet *packet, struct judgement *judgement)
 {
@@ -76,6 +89,7 @@ static __always_inline enum gate_reason pass_unguarded(const struct packet *pack
 	if (!service)
 		return gate_reason_unguarded;
 	judgement->service = *service;
+	confirm_lenient(packet, &judgement->service);
 	judgement->enforces = judgement->service.flags & GATE_SERVICE_ENFORCE;
 	return gate_reason_undecided;
 }

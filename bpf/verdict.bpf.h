@@ -10,6 +10,7 @@
 
 #include "address.bpf.h"
 #include "admission.bpf.h"
+#include "drop.bpf.h"
 #include "failsafe.bpf.h"
 #include "flow.bpf.h"
 #include "read_packet.bpf.h"
@@ -98,13 +99,16 @@ __noinline int remember_first_fragment(const struct packet *packet, struct judge
 	return 0;
 }
 
-static __always_inline int conclude(const struct packet *packet, struct judgement *judgement, enum gate_reason why)
+static __always_inline int conclude(struct xdp_md *ctx, const struct packet *packet, struct judgement *judgement,
+				    enum gate_reason why)
 {
 	const enum gate_reason final = settle(why, judgement);
 
 	count(why, packet);
 	if (final != why)
 		count(final, packet);
+	if (!read_only && !passes(why))
+		note_drop(ctx, packet, judgement, why, final);
 	if (!passes(final))
 		return XDP_DROP;
 	if (packet->first_fragment)

@@ -15,6 +15,7 @@
 #include "loader/map_set.hpp"
 #include "loader/open_sessions.hpp"
 #include "loader/probe.hpp"
+#include "loader/settings.hpp"
 
 namespace postern::loader {
 namespace {
@@ -85,6 +86,7 @@ class ServiceIndex {
 gate_flow flow_of(const OpenSession& session, std::uint32_t service) {
   gate_flow flow{};
   flow.opened_coarse_ns = coarse_now_ns();
+  flow.opened_boot_ns = boot_time_ns();
   flow.service = service;
   flow.flags = GATE_FLOW_ADOPTED | (session.machine_opened ? __u32{GATE_FLOW_MACHINE_OPENED} : 0);
   if (session.client_finished) flow.client.flags |= GATE_SIDE_FIN;
@@ -92,7 +94,7 @@ gate_flow flow_of(const OpenSession& session, std::uint32_t service) {
   return flow;
 }
 
-LoaderResult<void> store(const MapSet& maps, const OpenSession& session, const gate_flow& flow) {
+LoaderResult<void> store(const MapSet& maps, const OpenSession& session, gate_flow flow) {
   if (session.family == GATE_IPV4) {
     gate_flow_key_v4 key{};
     std::memcpy(&key.client, session.client.data(), sizeof(key.client));
@@ -100,6 +102,7 @@ LoaderResult<void> store(const MapSet& maps, const OpenSession& session, const g
     key.client_port_be = session.client_port_be;
     key.machine_port_be = session.machine_port_be;
     key.protocol = session.protocol;
+    flow.tuple = gate_flow_tuple_v4(&key);
     return maps.established_v4.update(key, flow, BPF_NOEXIST);
   }
   gate_flow_key_v6 key{};
@@ -108,6 +111,7 @@ LoaderResult<void> store(const MapSet& maps, const OpenSession& session, const g
   key.client_port_be = session.client_port_be;
   key.machine_port_be = session.machine_port_be;
   key.protocol = session.protocol;
+  flow.tuple = gate_flow_tuple_v6(&key);
   return maps.established_v6.update(key, flow, BPF_NOEXIST);
 }
 

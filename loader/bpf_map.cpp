@@ -140,6 +140,13 @@ std::size_t possible_cpus() {
   return count > 0 ? static_cast<std::size_t>(count) : 1;
 }
 
+LoaderResult<void> clear_per_cpu(const MapHandle& map, const void* key) {
+  if (!map.per_cpu()) return LoaderError{"map " + map.info().name + " is not a per-CPU map", EINVAL};
+  const std::vector<std::byte> zeros((std::size_t{map.info().value_size} + 7) / 8 * 8 * possible_cpus());
+  if (bpf_map_update_elem(map.fd(), key, zeros.data(), BPF_ANY) == 0) return {};
+  return system_error("map " + map.info().name + ", clearing", errno);
+}
+
 LoaderResult<bool> lookup_per_cpu(const MapHandle& map, const void* key, std::vector<std::byte>& buffer) {
   if (!map.per_cpu()) return LoaderError{"map " + map.info().name + " is not a per-CPU map", EINVAL};
   const std::size_t stride = (std::size_t{map.info().value_size} + 7) / 8 * 8;

@@ -75,6 +75,8 @@ class MapHandle {
   MapInfo info_;
 };
 
+LoaderResult<void> clear_per_cpu(const MapHandle& map, const void* key);
+
 template <class Key, class Value>
 class BpfMap {
   static_assert(std::is_trivially_copyable_v<Key> && std::is_trivially_copyable_v<Value>);
@@ -111,6 +113,8 @@ class BpfMap {
 
   // Of a per-CPU map: the value of each possible CPU.
   LoaderResult<std::vector<Value>> lookup_per_cpu(const Key& key) const;
+  // Sets all bytes of every CPU's value to 0.
+  LoaderResult<void> clear_per_cpu(const Key& key) const { return loader::clear_per_cpu(handle_, &key); }
 
   // Fills the vectors (resized to what was read) with the next elements; empty and cursor.done() at the end.
   LoaderResult<void> read_batch(BatchCursor& cursor, std::vector<Key>& keys, std::vector<Value>& values,

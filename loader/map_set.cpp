@@ -3,6 +3,7 @@
 // is missing below does not compile.
 #include "loader/map_set.hpp"
 
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -29,6 +30,8 @@ constexpr auto established_v6 = BPF_MAP_TYPE_HASH;
 constexpr auto fragments = BPF_MAP_TYPE_LRU_HASH;
 constexpr auto counters = BPF_MAP_TYPE_PERCPU_ARRAY;
 constexpr auto tallies = BPF_MAP_TYPE_PERCPU_ARRAY;
+constexpr auto service_counters = BPF_MAP_TYPE_PERCPU_ARRAY;
+constexpr auto drop_budget = BPF_MAP_TYPE_PERCPU_ARRAY;
 constexpr auto config = BPF_MAP_TYPE_ARRAY;
 constexpr auto control = BPF_MAP_TYPE_ARRAY;
 }  // namespace kind
@@ -64,6 +67,10 @@ bpf_map_type map_type(std::string_view name) {
   if (name == #map) return kind::map;
   GATE_MAPS(POSTERN_MAP_TYPE)
 #undef POSTERN_MAP_TYPE
+#define POSTERN_RING_TYPE(ring, record) \
+  if (name == #ring) return BPF_MAP_TYPE_RINGBUF;
+  GATE_RINGS(POSTERN_RING_TYPE)
+#undef POSTERN_RING_TYPE
   return BPF_MAP_TYPE_UNSPEC;
 }
 
@@ -88,6 +95,26 @@ LoaderResult<MapSet> MapSet::open(const std::filesystem::path& bpffs) {
                            ", this program speaks v" + std::to_string(GATE_ABI) + advice,
                        EINVAL};
   return maps;
+}
+
+LoaderResult<RingSet> RingSet::open(const std::filesystem::path& bpffs) {
+  const std::filesystem::path folder = map_folder(bpffs);
+  RingSet rings;
+  rings.readiness = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!rings.readiness.valid()) return system_error("making an epoll", errno);
+#define POSTERN_OPEN_RING(ring, record)                              \
+  {                                                                  \
+    auto opened = Ring<record>::open((folder / #ring).string());     \
+    if (!opened) return opened.error();                              \
+    rings.ring = std::move(*opened);                                 \
+    epoll_event event{};                                             \
+    event.events = EPOLLIN;                                          \
+    if (::epoll_ctl(rings.readiness.get(), EPOLL_CTL_ADD, rings.ring.readiness(), &event) != 0) \
+      return system_error("watching the ring " #ring, errno);        \
+  }
+  GATE_RINGS(POSTERN_OPEN_RING)
+#undef POSTERN_OPEN_RING
+  return rings;
 }
 
 }  // namespace postern::loader

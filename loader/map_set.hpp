@@ -8,6 +8,7 @@
 #include "bpf/abi/maps.h"
 #include "loader/bpf_map.hpp"
 #include "loader/error.hpp"
+#include "loader/ring.hpp"
 
 namespace postern::loader {
 
@@ -18,6 +19,17 @@ struct MapSet {
 
   // `bpffs`: the instance's own bpffs; the maps stand in v<ABI>/ below it.
   static LoaderResult<MapSet> open(const std::filesystem::path& bpffs);
+};
+
+// The gate's rings. For the one process that reads them: two would each see a part.
+struct RingSet {
+#define POSTERN_RING_MEMBER(name, record) Ring<record> name;
+  GATE_RINGS(POSTERN_RING_MEMBER)
+#undef POSTERN_RING_MEMBER
+
+  Fd readiness;  // readable while records wait in any of them
+
+  static LoaderResult<RingSet> open(const std::filesystem::path& bpffs);
 };
 
 // The folder of this program's maps: bpffs/v<ABI>.

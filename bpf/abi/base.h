@@ -15,7 +15,7 @@
 
 #include <linux/types.h>
 
-#define GATE_ABI 1
+#define GATE_ABI 2
 
 #ifdef __cplusplus
 #define GATE_ASSERT(condition, text) static_assert(condition, text)

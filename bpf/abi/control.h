@@ -21,7 +21,7 @@ struct gate_config {
 	__u64 udp_established_idle_ns;
 	__u64 fragment_idle_ns;
 	__u32 established_per_grant_max; /* 0: no cap */
-	__u32 reserved;
+	__u32 drop_events_per_second; /* told of each CPU at most; 0: GATE_DROP_EVENTS_PER_SECOND */
 };
 GATE_ASSERT_SIZE(gate_config, 72);
 

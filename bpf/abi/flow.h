@@ -60,23 +60,56 @@ enum gate_flow_flags {
 };
 
 /* The two sides stand 64 bytes apart so that ingress and egress on two CPUs do not share a cache line of writes.
- * The middle is written when the flow is created or promoted, or takes another grant; then read only. */
+ * The middle is written when the flow is created or promoted, or takes another grant; then read only.
+ *
+ * An element of a hash may be freed and used again, for another flow, under a reader. So the value names its key, and
+ * does so first: a copy that is under way changes this before anything else. A flow whose `tuple` is not that of its
+ * key is as good as not there; whoever puts one in (also the loader, when it adopts) sets gate_flow_tuple_v4() or _v6(). */
 struct gate_flow {
+	__u64 tuple;
 	struct gate_flow_side client;
 	__u64 serial; /* of the grant that let it in; 0: none (machine-opened, adopted, learned) */
 	__u64 opened_coarse_ns;
+	__u64 opened_boot_ns;
 	__u64 session_end_boot_ns; /* longest session time; 0: none */
 	__u32 slot;
 	__u32 service;
 	__u32 cut_generation; /* control.cut_generation when the record was last looked at */
 	__u32 flags;          /* enum gate_flow_flags */
-	__u64 reserved[3];
+	__u64 reserved[2];
 	struct gate_flow_side machine;
 };
-GATE_ASSERT_SIZE(gate_flow, 144);
-GATE_ASSERT_OFFSET(gate_flow, machine, 104);
-GATE_ASSERT(__builtin_offsetof(struct gate_flow, machine) - sizeof(struct gate_flow_side) >= 64,
+GATE_ASSERT_SIZE(gate_flow, 152);
+GATE_ASSERT_OFFSET(gate_flow, tuple, 0);
+GATE_ASSERT_OFFSET(gate_flow, machine, 112);
+GATE_ASSERT(__builtin_offsetof(struct gate_flow, machine) - __builtin_offsetof(struct gate_flow, client) -
+			    sizeof(struct gate_flow_side) >= 64,
 	    "the two sides must stand at least 64 bytes apart");
+
+/* Never 0. That two flows have the same one takes chance as well as an element that changes hands. */
+static inline __u64 gate_flow_tuple(__u64 client, __u64 machine, __u64 client_port, __u64 machine_port, __u8 protocol)
+{
+	const __u64 ports = client_port << 32 | machine_port << 16 | protocol;
+
+	return (client ^ ports * 0x9e3779b97f4a7c15ULL ^ machine * 0xc2b2ae3d27d4eb4fULL) | 1;
+}
+
+static inline __u64 gate_flow_tuple_v4(const struct gate_flow_key_v4 *key)
+{
+	const __u64 client = key->client;
+
+	return gate_flow_tuple(client << 32, key->machine, key->client_port_be, key->machine_port_be, key->protocol);
+}
+
+static inline __u64 gate_flow_tuple_v6(const struct gate_flow_key_v6 *key)
+{
+	__u64 client[2], machine[2];
+
+	__builtin_memcpy(client, key->client, sizeof(client));
+	__builtin_memcpy(machine, key->machine, sizeof(machine));
+	return gate_flow_tuple(client[0] * 0xff51afd7ed558ccdULL ^ client[1] << 1, machine[0] ^ machine[1] << 1,
+			       key->client_port_be, key->machine_port_be, key->protocol);
+}
 
 /* Map `fragments` (LRU, short-lived): what became of a first fragment. */
 struct gate_fragment_key {

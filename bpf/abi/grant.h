@@ -64,11 +64,13 @@ struct gate_record {
 };
 GATE_ASSERT_SIZE(gate_record, 32);
 
-/* Map `grant_usage`, an array by slot: established flows, counted by the programs, recounted by the sweeper. */
+/* Map `grant_usage`, an array by slot, counted by the programs. Established flows are recounted by the sweeper. */
 struct gate_usage {
 	__u64 serial;
 	__u64 established;
+	__u64 admitted; /* new connections that the grant let in */
+	__u64 last_admitted_boot_ns; /* 0: never */
 };
-GATE_ASSERT_SIZE(gate_usage, 16);
+GATE_ASSERT_SIZE(gate_usage, 32);
 
 #endif

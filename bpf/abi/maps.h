@@ -5,6 +5,7 @@
 #define POSTERN_ABI_MAPS_H
 
 #include "control.h"
+#include "events.h"
 #include "flow.h"
 #include "grant.h"
 #include "reasons.h"
@@ -28,7 +29,14 @@
 	X(fragments, struct gate_fragment_key, struct gate_fragment)     \
 	X(counters, __u32, struct gate_counter)                          \
 	X(tallies, __u32, struct gate_counter)                           \
+	X(service_counters, __u32, struct gate_service_counter)          \
+	X(drop_budget, __u32, struct gate_drop_budget)                   \
 	X(config, __u32, struct gate_config)                             \
 	X(control, __u32, struct gate_control)
+
+/* Ring buffers.  X(name, record type) */
+#define GATE_RINGS(X)                        \
+	X(drop_events, struct gate_drop_event) \
+	X(flow_events, struct gate_flow_event)
 
 #endif

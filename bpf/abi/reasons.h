@@ -56,7 +56,10 @@ enum gate_reason {
 	X(picked_up, 5, "flows picked up in mid-connection under a live grant")            \
 	X(machine_opened, 6, "connections opened by machines from guarded ports")          \
 	X(fragment_failed, 7, "first fragments that could not be remembered")              \
-	X(learn_unreadable, 8, "outgoing packets the egress program could not read")
+	X(learn_unreadable, 8, "outgoing packets the egress program could not read")       \
+	X(drop_events_limited, 9, "drops not reported one by one: too many a second")      \
+	X(drop_events_lost, 10, "drops not reported: their ring was full")                 \
+	X(flow_events_lost, 11, "opened or closed flows not reported: their ring was full")
 
 #define GATE_TALLIES_SLOTS 32
 

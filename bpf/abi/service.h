@@ -38,6 +38,15 @@ struct gate_service {
 };
 GATE_ASSERT_SIZE(gate_service, 32);
 
+/* Map `service_counters`, per CPU, by service id: an id beyond it is not counted. posternd empties an element when it
+ * takes a service away. */
+struct gate_service_counter {
+	__u64 dropped;  /* packets */
+	__u64 would_be; /* packets that passed as `monitored` or `unconfirmed` */
+	__u64 admitted; /* new connections that grants and standing rules let in */
+};
+GATE_ASSERT_SIZE(gate_service_counter, 24);
+
 /* Key of the tries `service_prefixes` (value: struct gate_service), `guarded_addresses` (value: struct
  * gate_address) and `failsafe_sources` (value: struct gate_failsafe). The last two leave protocol and port 0. */
 struct gate_prefix_key {

@@ -29,6 +29,8 @@ core::Result<void> GrantRecords::put(std::uint32_t slot, const core::RecordEntry
   if (const __u64 serial = entry.serial; observe(record.serial) != serial) {
     publish(record.state, __u32{GATE_RECORD_VACANT});
     publish(usage_[slot].established, __u64{0});
+    publish(usage_[slot].admitted, __u64{0});
+    publish(usage_[slot].last_admitted_boot_ns, __u64{0});
     publish(usage_[slot].serial, serial);
     publish(record.serial, serial);
   }
@@ -47,7 +49,9 @@ gate_record GrantRecords::get(std::uint32_t slot) const {
 }
 
 gate_usage GrantRecords::usage(std::uint32_t slot) const {
-  return {observe(usage_[slot].serial), observe(usage_[slot].established)};
+  gate_usage& usage = usage_[slot];
+  return {observe(usage.serial), observe(usage.established), observe(usage.admitted),
+          observe(usage.last_admitted_boot_ns)};
 }
 
 void GrantRecords::correct_usage(std::uint32_t slot, const gate_usage& seen, std::uint64_t flows) {

@@ -9,7 +9,7 @@ counters() { postern status --json | jq -S '[.reasons, .tallies]'; }
 flows() {
 	local map
 	for map in half_open_v4 half_open_v6 established_v4 established_v6 fragments; do
-		bpftool -j map dump pinned "$LAB_RUN/lab/bpf/v1/$map" | jq length
+		bpftool -j map dump pinned "$LAB_RUN/lab/bpf/v2/$map" | jq length
 	done
 }
 # explains SENTENCE PATTERN ARGUMENTS…: says so, without a trace. Neighbours may be discovered and lost packets sent again

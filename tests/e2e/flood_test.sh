@@ -26,7 +26,7 @@ wait_for 5 grep -qs Mbits/sec "$LAB_DIR/iperf3.client" || failed "iperf3: $(cat 
 
 # Lines of: client's port, machine's port, bytes of the client. Sorted by ports.
 flows() {
-	bpftool -j map dump pinned "$LAB_RUN/lab/bpf/v1/established_v4" |
+	bpftool -j map dump pinned "$LAB_RUN/lab/bpf/v2/established_v4" |
 		jq -r '.[].formatted | [.key.client_port_be, .key.machine_port_be, .key.protocol, .value.client.bytes] | @text' | tr -d '[]' | sort
 }
 moving() { # file of flows: how many of them have moved bytes since

@@ -13,5 +13,5 @@ nsenter --net="/run/netns/$NS_MACHINE" python3 -m http.server 22 --directory "$L
 wait_for 5 in_client timeout 1 bash -c "exec 3<>/dev/tcp/$MACHINE/22" 2>/dev/null || failed "the machine does not answer"
 guarded_machine
 daemon_kill -TERM # from here on it is started there
-in_client python3 -B "$(dirname "$0")/kill_points.py" "$LAB_SOCKET" $MACHINE "$LAB_RUN/lab/bpf/v1/grants_v4" "$LAB_DIR" "${DAEMON[@]}" ||
+in_client python3 -B "$(dirname "$0")/kill_points.py" "$LAB_SOCKET" $MACHINE "$LAB_RUN/lab/bpf/v2/grants_v4" "$LAB_DIR" "${DAEMON[@]}" ||
 	failed "killed at some step"

@@ -16,7 +16,7 @@ says "gate0 attached, native, by link"
 says "table grants_v4: 0 of"
 expect "status as JSON" loader status --json
 same "JSON says it is whole" true "$(jq .whole <<<"$SAID")"
-same "maps belong to the group" "660 0 64321" "$(stat -c '%a %u %g' "$BPFFS/v1/grants_v4")"
+same "maps belong to the group" "660 0 64321" "$(stat -c '%a %u %g' "$BPFFS/v2/grants_v4")"
 same "links are root's alone" "700 0 0" "$(stat -c '%a %u %g' "$BPFFS/links")"
 same "the record can be read by the group" "640 0 64321" "$(stat -c '%a %u %g' "$RUN_DIR/gate/attach-gate0.json")"
 setpriv --reuid 64321 --regid 64321 --clear-groups "$BUILD/tests/e2e/gate_by_hand" flows "$BPFFS" >/dev/null ||

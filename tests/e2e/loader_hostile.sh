@@ -45,7 +45,7 @@ nothing_left "after strange umasks"
 
 expect "an interface named twice is attached once" attach --no-dispatcher --interface gate0 --interface gate0
 expect "replaced without --group" loader attach --no-dispatcher --interface gate0
-same "the maps stay the group's" "660 0:64321" "$(mode_of "$BPFFS/v1/config")"
+same "the maps stay the group's" "660 0:64321" "$(mode_of "$BPFFS/v2/config")"
 SAID=$(in_gate setpriv --reuid 64321 --regid 64321 --clear-groups "$BUILD/loader/postern-loader" status --run-dir "$RUN_DIR") ||
 	failed "status, asked by one of the group, ends with $?"
 says "gate0 attached"

@@ -31,7 +31,7 @@ programs=$(bpftool -j prog show | jq --argjson id "$(by_hand map-id "$BPFFS")" '
 
 # gate1 is taken: the replacement on gate0 is undone.
 by_hand foreign gate1
-explain() { stat -c '%a %u %g' "$BPFFS/v1/explain"; bpftool -j prog show pinned "$BPFFS/v1/explain" | jq .id; }
+explain() { stat -c '%a %u %g' "$BPFFS/v2/explain"; bpftool -j prog show pinned "$BPFFS/v2/explain" | jq .id; }
 before=$(loader status --json | jq -c '.interfaces') standing=$(standing_on gate0) explain=$(explain)
 exits 1 "an attach of which one interface is taken fails" attach --no-dispatcher --interface gate0 --interface gate1
 same "and leaves the other as it was" "$before" "$(loader status --json | jq -c '.interfaces')"

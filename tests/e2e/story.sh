@@ -68,6 +68,6 @@ live_grants() { postern grants --json | jq '.grants | length'; }
 no_live_grants() { [ "$(live_grants)" = 0 ]; }
 
 # Serials of the entries in the kernel's grant map for IPv4, sorted.
-map_serials() { bpftool -j map dump pinned "$LAB_RUN/lab/bpf/v1/grants_v4" | jq -r '.[].formatted.value.serial' | sort -n; }
+map_serials() { bpftool -j map dump pinned "$LAB_RUN"/lab/bpf/v[0-9]*/grants_v4 | jq -r '.[].formatted.value.serial' | sort -n; }
 # Serials of live grants as the daemon lists them, sorted.
 listed_serials() { postern grants --json | jq -r '.grants[].serial' | sort -n; }

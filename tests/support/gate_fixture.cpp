@@ -76,6 +76,21 @@ int program_fd(bpf_object* object, const char* name) {
   return bpf_program__fd(program);
 }
 
+template <class Record>
+loader::Ring<Record> open_ring(int fd, const char* name) {
+  auto ring = loader::Ring<Record>::adopt(loader::Fd{dup(fd)}, name);
+  if (!ring) throw std::runtime_error(ring.error().sentence);
+  return *std::move(ring);
+}
+
+template <class Record>
+std::vector<Record> drain(const loader::Ring<Record>& ring) {
+  std::vector<Record> records;
+  const auto read = ring.read(SIZE_MAX, [&](const Record& record) { records.push_back(record); });
+  if (!read) throw std::runtime_error(read.error().sentence);
+  return records;
+}
+
 }  // namespace
 
 void Gate::Object::operator()(bpf_object* object) const {
@@ -108,6 +123,10 @@ Gate::Gate(const Sizes& sizes) {
   maps.name = Table<key, value>{bpf_object__find_map_fd_by_name(ingress_.get(), #name)};
   GATE_MAPS(POSTERN_TEST_FIND)
 #undef POSTERN_TEST_FIND
+#define POSTERN_TEST_RING(name, record) \
+  name##_ = open_ring<record>(bpf_object__find_map_fd_by_name(ingress_.get(), #name), #name);
+  GATE_RINGS(POSTERN_TEST_RING)
+#undef POSTERN_TEST_RING
   reset();
 }
 
@@ -162,6 +181,29 @@ int run(int program, const Bytes& in, Bytes& out, void* context = nullptr, std::
 }
 
 }  // namespace
+
+void Gate::flood(const Bytes& frame, std::uint32_t times) {
+  LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
+              .data_size_in = static_cast<std::uint32_t>(frame.size()), .repeat = static_cast<int>(times));
+  if (bpf_prog_test_run_opts(ingress_fd_, &options) != 0) throw failed("BPF_PROG_TEST_RUN");
+}
+
+std::vector<gate_drop_event> Gate::told_drops() const {
+  return drain(drop_events_);
+}
+std::vector<gate_flow_event> Gate::told_flows() const {
+  return drain(flow_events_);
+}
+
+gate_service_counter Gate::service_counter(std::uint32_t service) const {
+  gate_service_counter sum{};
+  for (const gate_service_counter& one : maps.service_counters.each_cpu(service)) {
+    sum.dropped += one.dropped;
+    sum.would_be += one.would_be;
+    sum.admitted += one.admitted;
+  }
+  return sum;
+}
 
 Judged Gate::judge(const Bytes& frame) {
   const Changes sizes = table_sizes();

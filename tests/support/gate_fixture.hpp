@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bpf/abi/maps.h"
+#include "loader/ring.hpp"
 #include "tests/support/gate_objects.hpp"
 #include "tests/support/packet.hpp"
 #include "tests/support/table.hpp"
@@ -114,6 +115,13 @@ class Gate {
   Changes answer(const Bytes& frame, std::uint32_t gso_segs = 0, std::uint32_t came_in_by = 0);
   // What the read-only program says of a frame at a time. Asserts that no map changed.
   gate_explain explain(const Bytes& frame, std::uint64_t now_boot_ns);
+  // The same frame in many times over, nothing asserted.
+  void flood(const Bytes& frame, std::uint32_t times);
+
+  // What the programs told since it was last asked.
+  std::vector<gate_drop_event> told_drops() const;
+  std::vector<gate_flow_event> told_flows() const;
+  gate_service_counter service_counter(std::uint32_t service) const;
 
   Maps maps;
 
@@ -130,6 +138,8 @@ class Gate {
   void use_length(std::uint32_t service, int length);
 
   Owned ingress_, egress_, explain_;
+  loader::Ring<gate_drop_event> drop_events_;
+  loader::Ring<gate_flow_event> flow_events_;
   int ingress_fd_ = -1, egress_fd_ = -1, explain_fd_ = -1;
   std::uint32_t next_service_ = 1;
   std::uint64_t next_serial_ = 1;

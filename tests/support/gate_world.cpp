@@ -114,6 +114,10 @@ void Gate::reset() {
     maps.grant_records.put(slot, {});
     maps.grant_usage.put(slot, {});
   }
+  for (std::uint32_t service = 0; service < 16; ++service) maps.service_counters.clear_each_cpu(service);
+  maps.drop_budget.clear_each_cpu(0);
+  told_drops();
+  told_flows();
   port_words_.clear();
   services_.clear();
   gate_config config{};

@@ -46,12 +46,20 @@ class Table {
   void clear() const {
     for (const Key& key : keys()) erase(key);
   }
-  // The sum over all processors of one entry of a per-CPU array of counters.
-  Value total(const Key& key) const {
+  // One entry of a per-CPU array, whose values are a multiple of 8 bytes long: that of each processor.
+  std::vector<Value> each_cpu(const Key& key) const {
     std::vector<Value> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     if (bpf_map_lookup_elem(fd_, &key, each.data()) != 0) throw failure("lookup");
+    return each;
+  }
+  void clear_each_cpu(const Key& key) const {
+    const std::vector<Value> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    if (bpf_map_update_elem(fd_, &key, each.data(), BPF_ANY) != 0) throw failure("update");
+  }
+  // Their sum, of counters.
+  Value total(const Key& key) const {
     Value sum{};
-    for (const Value& one : each) {
+    for (const Value& one : each_cpu(key)) {
       sum.packets += one.packets;
       sum.bytes += one.bytes;
     }

@@ -201,7 +201,7 @@ TEST_CASE("a new serial in a record begins with no flows, the same serial keeps 
   REQUIRE(plane.read());
   const auto maps = gate.open();
   carry_out(plane, {core::PutRecord{5, {10, boot(1), core::RecordState::live, core::Ending::drain}}});
-  REQUIRE(maps.grant_usage.update(5, gate_usage{10, 3}));
+  REQUIRE(maps.grant_usage.update(5, gate_usage{10, 3, 0, 0}));
   carry_out(plane, {core::PutRecord{5, {10, boot(2), core::RecordState::draining, core::Ending::drain}}});
   CHECK(maps.grant_usage.lookup(5)->value().established == 3);
   carry_out(plane, {core::PutRecord{5, {11, boot(2), core::RecordState::live, core::Ending::cut}}});

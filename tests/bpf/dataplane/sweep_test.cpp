@@ -259,8 +259,8 @@ TEST_CASE("after a walk every grant's count says how many established flows it h
   gate_flow dead = fresh_flow();
   dead.machine.flags = GATE_SIDE_REOPENED;
   REQUIRE(table.maps.established_v4.update(key_v4(101), dead));
-  REQUIRE(table.maps.grant_usage.update(3, gate_usage{7, 99}));
-  REQUIRE(table.maps.grant_usage.update(4, gate_usage{8, 5}));
+  REQUIRE(table.maps.grant_usage.update(3, gate_usage{7, 99, 0, 0}));
+  REQUIRE(table.maps.grant_usage.update(4, gate_usage{8, 5, 0, 0}));
   CHECK(table.sweep() == 1);
   CHECK(table.maps.grant_usage.lookup(3)->value().established == 11);
   CHECK(table.maps.grant_usage.lookup(3)->value().serial == 7);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Flows opened, closed and moved, told to posternd through their ring. Nothing here runs for a packet that passes by its
+ * flow. */
+#ifndef POSTERN_EVENTS_BPF_H
+#define POSTERN_EVENTS_BPF_H
+
+#include "judgement.bpf.h"
+
+static __always_inline void write_address(__u8 *to, const struct packet *packet, const union packet_address *address)
+{
+	__builtin_memset(to, 0, 16);
+	if (packet->family == GATE_IPV4)
+		__builtin_memcpy(to, &address->v4, sizeof(address->v4));
+	else
+		__builtin_memcpy(to, address->bytes, sizeof(address->bytes));
+}
+
+static __always_inline void fill_flow_event(struct gate_flow_event *event, const struct packet *packet,
+					    const struct gate_flow *flow)
+{
+	event->time_boot_ns = bpf_ktime_get_boot_ns();
+	event->opened_boot_ns = flow->opened_boot_ns;
+	event->serial = flow->serial;
+	event->previous_serial = 0;
+	event->client_packets = flow->client.packets;
+	event->client_bytes = flow->client.bytes;
+	event->machine_packets = flow->machine.packets;
+	event->machine_bytes = flow->machine.bytes;
+	write_address(event->client, packet, &packet->source);
+	write_address(event->machine, packet, &packet->destination);
+	event->client_port_be = packet->source_port_be;
+	event->machine_port_be = packet->destination_port_be;
+	event->service = flow->service;
+	event->family = packet->family;
+	event->protocol = packet->protocol;
+	event->flags = flow->flags;
+}
+
+/* Room for one event in the ring, filled from the flow; 0: there is none. Must be submitted or discarded. */
+#define RESERVE_FLOW_EVENT(packet, flow, event_kind, event_end)                                       \
+	({                                                                                            \
+		struct gate_flow_event *event_ = bpf_ringbuf_reserve(&flow_events, sizeof(*event_), 0); \
+		if (event_) {                                                                         \
+			fill_flow_event(event_, packet, flow);                                        \
+			event_->kind = (event_kind);                                                  \
+			event_->end = (event_end);                                                    \
+		}                                                                                     \
+		event_;                                                                               \
+	})
+
+/* What had no room is counted when it happened, not when it was tried. */
+static __always_inline void submit_flow_event(struct gate_flow_event *event)
+{
+	if (event)
+		bpf_ringbuf_submit(event, 0);
+	else
+		tally(gate_tally_flow_events_lost);
+}
+
+static __always_inline void discard_flow_event(struct gate_flow_event *event)
+{
+	if (event)
+		bpf_ringbuf_discard(event, 0);
+}
+
+#endif
