@@ -15,9 +15,10 @@ static __always_inline void write_address(__u8 *to, const struct packet *packet,
 		__builtin_memcpy(to, address->bytes, sizeof(address->bytes));
 }
 
-static __always_inline void fill_flow_event(struct gate_flow_event *event, const struct packet *packet,
-					    const struct gate_flow *flow)
+__noinline int fill_flow_event(struct gate_flow_event *event, const struct packet *packet, const struct gate_flow *flow)
 {
+	if (!event || !packet || !flow)
+		return 0;
 	event->time_boot_ns = bpf_ktime_get_boot_ns();
 	event->opened_boot_ns = flow->opened_boot_ns;
 	event->serial = flow->serial;
@@ -34,6 +35,7 @@ static __always_inline void fill_flow_event(struct gate_flow_event *event, const
 	event->family = packet->family;
 	event->protocol = packet->protocol;
 	event->flags = flow->flags;
+	return 0;
 }
 
 /* Room for one event in the ring, filled from the flow; 0: there is none. Must be submitted or discarded. */

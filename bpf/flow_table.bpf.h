@@ -151,7 +151,7 @@ static __always_inline _Bool is_same_flow(const struct gate_flow *old, const str
 /* Moves a half-open flow to the established ones, over a dead predecessor if there is one. 0: no room, or the grant is at
  * its cap; the flow stays half-open and the next packet tries again. Two CPUs may do this at once: the second
  * replaces what the first stored and gives its count back. */
-static __always_inline _Bool establish(const struct packet *packet, struct gate_flow *half)
+__noinline int establish(const struct packet *packet, struct gate_flow *half)
 {
 	struct gate_flow_event *closed = 0;
 	const struct gate_flow *old;
@@ -159,6 +159,8 @@ static __always_inline _Bool establish(const struct packet *packet, struct gate_
 	__u64 old_serial = 0;
 	__u32 old_slot = 0;
 
+	if (!packet || !half)
+		return 0;
 	if (!claim_usage(half->slot, half->serial, SETTING(established_per_grant_max, 0))) {
 		tally(gate_tally_established_failed);
 		return 0;

@@ -16,6 +16,7 @@ bool same(const gate_flow& program, gate_flow model) {
   align(program.client.last_seen_coarse_ns, model.client.last_seen_coarse_ns);
   align(program.machine.last_seen_coarse_ns, model.machine.last_seen_coarse_ns);
   align(program.opened_coarse_ns, model.opened_coarse_ns);
+  align(program.opened_boot_ns, model.opened_boot_ns);
   align(program.session_end_boot_ns, model.session_end_boot_ns);
   return std::memcmp(&program, &model, sizeof model) == 0;
 }
@@ -36,7 +37,7 @@ std::string text_of(const gate_flow& flow) {
            std::to_string(one.seq_first) + " next " + std::to_string(one.seq_next) + " ack " + std::to_string(one.ack) +
            " flags " + std::to_string(one.flags) + " seen " + std::to_string(one.last_seen_coarse_ns);
   };
-  return "serial " + std::to_string(flow.serial) + " slot " + std::to_string(flow.slot) + " service " +
+  return "tuple " + std::to_string(flow.tuple) + " serial " + std::to_string(flow.serial) + " slot " + std::to_string(flow.slot) + " service " +
          std::to_string(flow.service) + " flags " + std::to_string(flow.flags) + " generation " +
          std::to_string(flow.cut_generation) + " session end " + std::to_string(flow.session_end_boot_ns) +
          "\n    client " + side(flow.client) + "\n    machine " + side(flow.machine);
@@ -70,6 +71,12 @@ std::string difference_of(const std::string& what, const gate_counter& program, 
   return what + ": program " + text(program) + ", model " + text(model);
 }
 
+// Nobody reads the rings here, and how many drops are told is a matter of time.
+bool is_of_rings(int tally) {
+  return tally == gate_tally_drop_events_limited || tally == gate_tally_drop_events_lost ||
+         tally == gate_tally_flow_events_lost;
+}
+
 std::string compare_counts(const Kernel& kernel, const Counted& before, Model& model) {
   const Counted now = counted(kernel);
   for (std::size_t i = 0; i < now.reasons.size(); ++i) {
@@ -80,14 +87,17 @@ std::string compare_counts(const Kernel& kernel, const Counted& before, Model& m
       return found;
   }
   for (std::size_t i = 0; i < now.tallies.size(); ++i) {
+    if (is_of_rings(static_cast<int>(i))) continue;
     const gate_counter program{now.tallies[i].packets - before.tallies[i].packets, 0};
     const gate_counter expected{model.tallies[static_cast<int>(i)], 0};
     if (auto found = difference_of("tally " + std::to_string(i), program, expected); !found.empty()) return found;
   }
   for (const auto& [slot, usage] : kernel.dump<std::uint32_t, gate_usage>(map_grant_usage)) {
     const std::string what = "established flows of slot " + std::to_string(slot);
-    const gate_counter expected{model.tables.grant_usage[slot].established, 0};
-    if (auto found = difference_of(what, {usage.established, 0}, expected); !found.empty()) return found;
+    const gate_usage& expected = model.tables.grant_usage[slot];
+    if (auto found = difference_of(what, {usage.established, 0}, {expected.established, 0}); !found.empty()) return found;
+    const std::string admitted = "connections admitted under slot " + std::to_string(slot);
+    if (auto found = difference_of(admitted, {usage.admitted, 0}, {expected.admitted, 0}); !found.empty()) return found;
   }
   return {};
 }

@@ -26,6 +26,19 @@ Key flow_key(const Tuple& tuple) {
   return key;
 }
 
+}  // namespace
+
+std::uint64_t tuple_of(const Tuple& tuple) {
+  if (tuple.family == 4) {
+    const auto key = flow_key<gate_flow_key_v4>(tuple);
+    return gate_flow_tuple_v4(&key);
+  }
+  const auto key = flow_key<gate_flow_key_v6>(tuple);
+  return gate_flow_tuple_v6(&key);
+}
+
+namespace {
+
 template <class Table>
 gate_flow* find_flow(Table& table, const Tuple& tuple) {
   const auto found = table.find(flow_key<typename Table::key_type>(tuple));
@@ -243,7 +256,9 @@ void Model::learn_opening(const Parsed& packet, std::uint32_t segments, Clock no
     if (half->machine.seq_first == packet.sequence + 1) return note_packet(half->machine, packet, segments, now);
   }
   gate_flow fresh{};
+  fresh.tuple = tuple_of(packet.tuple);
   fresh.opened_coarse_ns = now.coarse_ns;
+  fresh.opened_boot_ns = now.boot_ns;
   fresh.service = service->id;
   fresh.flags = GATE_FLOW_MACHINE_OPENED;
   note_sequence(fresh.machine, packet);

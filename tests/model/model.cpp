@@ -287,8 +287,12 @@ void Model::remember_admitted(Judging& it) {
   }
   if (packet.rst && packet.tcp()) return;  // ends what it is about, begins nothing
   gate_flow fresh{};
+  fresh.tuple = tuple_of(packet.tuple);
   fresh.opened_coarse_ns = it.now.coarse_ns;
+  fresh.opened_boot_ns = it.now.boot_ns;
   bind(fresh, it);
+  gate_usage& usage = tables.grant_usage[fresh.slot];
+  if (fresh.serial != 0 && usage.serial == fresh.serial) ++usage.admitted;
   if (packet.tcp()) {
     note_sequence(fresh.client, packet);
     if (packet.opens()) {

@@ -96,6 +96,9 @@ void note_packet(gate_flow_side& side, const Parsed& packet, std::uint32_t packe
 void note_client(gate_flow& flow, const Parsed& packet, Clock now);
 void note_machine(gate_flow& flow, const Parsed& packet, std::uint32_t segments, Clock now);
 
+// What an entry says of whose it is (ABI).
+std::uint64_t tuple_of(const Tuple& tuple);
+
 gate_verdict verdict_of(int reason);
 std::string name_of(int reason);
 

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 
+#include "tests/model/model.hpp"
+
 namespace postern::model {
 namespace {
 
@@ -188,6 +190,7 @@ void World::grant() {
   write(one);
   gate_usage usage{};
   usage.serial = one.record.serial + (random_.percent(6) ? 1 : 0);
+  usage.admitted = random_.below(3);
   usage.established = random_.percent(80) ? 0 : random_.below(3);
   put(map_grant_usage, one.grant.slot, usage);
 }
@@ -222,6 +225,7 @@ void World::failsafe_source() {
 // A flow from before the story, as the programs may have left it.
 void World::flow(const Connection& connection) {
   gate_flow flow{};
+  flow.tuple = tuple_of(connection.tuple);
   const auto age = [&] { return std::uint64_t{1} + age_unit * random_.one_of({0U, 0U, 0U, 1U, 2U, 3U, 5U}); };
   const bool granted = !grants_.empty() && random_.percent(85);
   flow.flags =
