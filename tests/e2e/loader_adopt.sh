@@ -107,7 +107,7 @@ same "with its service" 3 "$(flow 40005 .value.service)"
 # An entry that stands is never altered.
 key=$(bpftool -j map dump pinned "$MAPS/established_v4" | jq -r --argjson port "$((40001 % 256 * 256 + 40001 / 256))" \
 	'.[] | select(.formatted.key.client_port_be == $port) | .key | map(tonumber? // .) | join(" ")')
-bpftool map update pinned "$MAPS/established_v4" key $key value $(printf '7 %.0s' {1..144}) || failed "alter by hand"
+bpftool map update pinned "$MAPS/established_v4" key $key value $(printf '7 %.0s' {1..152}) || failed "alter by hand"
 expect "adopted once more" loader adopt 1
 same "what stood there stands there" 117901063 "$(flow 40001 .value.flags)"
 
