@@ -29,9 +29,12 @@ clear_away() {
 	while grep -q " $BPFFS " /proc/mounts; do umount -l "$BPFFS" || break; done
 	rm -rf "$RUN_DIR"
 }
+unset SSH_CONNECTION
+# The same test from another folder uses the same names.
+mkdir -p /run/lock && exec 7>"/run/lock/postern-$NAME"
+flock -n 7 || { echo "another $NAME is running, waiting for its end (at most five minutes)" >&2 && flock -w 300 7; } || true
 trap 'status=$?; trap - EXIT; clear_away; exit $status' EXIT
 trap 'exit 130' INT TERM
-unset SSH_CONNECTION
 clear_away
 
 ip netns add "$NS_GATE" && ip netns add "$NS_CLIENT" || { echo "cannot make network namespaces"; exit 1; }
