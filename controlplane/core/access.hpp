@@ -85,9 +85,26 @@ struct MachineView {
   std::vector<PortRule> ports;      // union of their rules
 };
 
+struct GrantUsage {
+  std::uint64_t admitted = 0, established = 0;  // connections it let in so far, and has now
+  std::optional<UtcTime> last_admitted;
+};
+
 struct GrantView {
   Grant grant;
   Request request;
+  std::optional<GrantUsage> usage;  // of a live grant; none while there is no gate
+};
+
+struct EventView {
+  NumberedEvent event;
+  UtcTime time, opened;  // `opened`: of a flow
+};
+
+struct EventPage {
+  std::vector<EventView> events;  // oldest first
+  EventTotals totals;             // since the daemon started
+  std::uint64_t last = 0;         // highest sequence there is
 };
 
 // What would happen to a packet, and why.
@@ -177,6 +194,9 @@ class Gatekeeper {
 
   Result<GateStatus> gate_status(const Caller& caller);
   Result<Explanation> explain(const Caller& caller, const ProbeDraft& draft);  // leaves no trace in the gate
+  Result<std::vector<ServiceCount>> service_counts(const Caller& caller);
+  Result<EventPage> events(const Caller& caller, const EventQuery& query);
+  EventSink& event_log();  // what is told here events() shows
   Result<std::vector<AuditRecord>> audit(const Caller& caller, const AuditQuery& query);
   Result<std::uint64_t> verify_audit(const Caller& caller);
 

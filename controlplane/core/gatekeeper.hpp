@@ -92,6 +92,7 @@ struct Gatekeeper::Parts {
   Dataplane& dataplane;
   Ledger ledger;
   Projector projector;
+  EventLog event_log;
   bool started = false;
   std::optional<UtcTime> newest_record;
   std::uint64_t last_serial = 0, last_request = 0, last_generation = 0;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "controlplane/core/events.hpp"
 #include "controlplane/core/model.hpp"
 
 namespace postern::core {
@@ -151,7 +152,7 @@ using Plan = std::vector<Step>;
 
 struct Capacity {
   std::size_t services_v4 = 0, services_v6 = 0, service_prefixes = 0, addresses = 0, entries_v4 = 0, entries_v6 = 0,
-              records = 0, failsafe_sources = 0;
+              records = 0, failsafe_sources = 0, counted_services = 0;
 };
 
 struct ReasonCount {
@@ -185,6 +186,20 @@ struct Verdict {
   std::uint32_t service = 0;                     // id; 0: none
 };
 
+// Of a grant, as the programs counted it.
+struct GrantUse {
+  std::uint64_t admitted = 0;     // new connections it let in
+  std::uint64_t established = 0;  // connections it has now
+  std::optional<BootTime> last_admitted;
+};
+
+struct ServiceCount {
+  ServiceKey key;
+  bool enforce = true;
+  std::uint64_t dropped = 0, would_be_dropped = 0;  // packets; would be: passed, since it is only monitored
+  std::uint64_t admitted = 0;                       // new connections
+};
+
 class Dataplane {
  public:
   virtual ~Dataplane() = default;
@@ -199,6 +214,14 @@ class Dataplane {
   virtual Result<Verdict> explain(const Probe& probe, BootTime at) = 0;
   // Removes idle and closed flows in batches; returns how many. Bounded work per call.
   virtual Result<std::size_t> sweep_flows() = 0;
+  // How often sweep_flows() has walked all flows. Who saw the number n, and then n + 2, knows that every flow was looked
+  // at in between.
+  virtual std::uint64_t flow_walks() const = 0;
+  // Hands over what happened since, oldest first of each kind; returns how much. Bounded work per call.
+  virtual Result<std::size_t> read_events(EventSink& sink) = 0;
+  // Nothing if the slot has no such grant, or there is no gate.
+  virtual std::optional<GrantUse> use_of(std::uint32_t slot, std::uint64_t serial) const = 0;
+  virtual Result<std::vector<ServiceCount>> service_counts() = 0;
 };
 
 }  // namespace postern::core

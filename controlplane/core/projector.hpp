@@ -26,8 +26,16 @@ class Projector {
   Result<void> repair(Ledger& ledger);
   bool in_step() const { return in_step_; }
   std::optional<ServiceKey> service_with(std::uint32_t id) const;
+  // How a live grant was used, as far as the maps know.
+  std::optional<GrantUse> use_of(std::uint64_t serial) const;
 
  private:
+  // The slot of an ended grant. Flows may still name it: those of a grant that drained live on, whoever has the slot; those
+  // of one that was cut must have been removed first, for with the record goes the word that they are cut.
+  struct Retired {
+    std::uint32_t slot = 0;
+    std::optional<std::uint64_t> cut_at;  // flow_walks() when it was cut
+  };
   struct Counts {
     std::size_t services_v4 = 0, services_v6 = 0, service_prefixes = 0, entries_v4 = 0, entries_v6 = 0;
   };
@@ -50,6 +58,9 @@ class Projector {
   std::uint32_t slot_of(std::uint64_t serial);
   // Of a grant that is not live; `grant` null: the ledger has forgotten it.
   std::optional<std::uint32_t> slot_held_by(std::uint64_t serial, const Grant* grant) const;
+  void retire(std::uint32_t slot);
+  void note_late_cut(std::uint64_t serial);
+  bool is_reusable(const Retired& retired) const;
   ServiceEntry service_entry(const ServiceKey& key, const Service& service);
   Entry entry_of(const std::set<Claim>& claims);
   bool is_failsafe(const ServiceKey& key) const;
@@ -61,10 +72,11 @@ class Projector {
   Counts counts_;
   std::map<ServiceKey, std::uint32_t> ids_;
   std::uint32_t last_id_ = 0;
+  std::deque<std::uint32_t> free_ids_;  // of services that went, oldest first
   std::unordered_map<std::uint64_t, std::uint32_t> slots_;  // of live grants
   std::uint32_t fresh_slot_ = 0;                            // never used in this mirror, from here on
   std::set<std::uint32_t> holes_;                           // vacant below it
-  std::deque<std::uint32_t> retired_;                       // of ended grants, oldest first: flows may still name them
+  std::deque<Retired> retired_;                             // oldest first
 };
 
 }  // namespace postern::core

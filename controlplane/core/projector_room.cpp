@@ -25,10 +25,17 @@ Error full(const std::string& what, std::size_t capacity) {
 
 }  // namespace
 
+// Never-used ids first; those of services that went only where the gate would not count for a higher one.
 std::uint32_t Projector::id_of(const ServiceKey& key) {
-  const auto [found, is_new] = ids_.try_emplace(key, last_id_ + 1);
-  if (is_new) ++last_id_;
-  return found->second;
+  if (const auto known = ids_.find(key); known != ids_.end()) return known->second;
+  std::uint32_t id = last_id_ + 1;
+  if (id >= dataplane_.capacity().counted_services && !free_ids_.empty()) {
+    id = free_ids_.front();
+    free_ids_.pop_front();
+  } else {
+    last_id_ = id;
+  }
+  return ids_[key] = id;
 }
 
 std::optional<ServiceKey> Projector::service_with(std::uint32_t id) const {
@@ -44,9 +51,13 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
   if (!holes_.empty()) {
     slot = *holes_.begin();
     holes_.erase(holes_.begin());
-  } else if (fresh_slot_ >= dataplane_.capacity().records && !retired_.empty()) {
-    slot = retired_.front();
-    retired_.pop_front();
+  } else if (fresh_slot_ < dataplane_.capacity().records) {
+    ++fresh_slot_;
+  } else if (const auto oldest = std::find_if(retired_.begin(), retired_.end(),
+                                              [&](const Retired& retired) { return is_reusable(retired); });
+             oldest != retired_.end()) {
+    slot = oldest->slot;
+    retired_.erase(oldest);
   } else {
     ++fresh_slot_;
   }
@@ -61,6 +72,32 @@ std::optional<std::uint32_t> Projector::slot_held_by(std::uint64_t serial, const
   const auto found = std::find_if(mirror_.records.begin(), mirror_.records.end(),
                                   [&](const auto& each) { return each.second.serial == serial; });
   return found == mirror_.records.end() ? std::nullopt : std::optional(found->first);
+}
+
+void Projector::retire(std::uint32_t slot) {
+  const auto record = mirror_.records.find(slot);
+  const bool cut = record != mirror_.records.end() && record->second.state == RecordState::cut;
+  retired_.push_back({slot, cut ? std::optional(dataplane_.flow_walks()) : std::nullopt});
+}
+
+// Of a grant that was cut after it had ended.
+void Projector::note_late_cut(std::uint64_t serial) {
+  for (auto& retired : retired_) {
+    const auto record = mirror_.records.find(retired.slot);
+    if (record == mirror_.records.end() || record->second.serial != serial) continue;
+    if (record->second.state == RecordState::cut) retired.cut_at = dataplane_.flow_walks();
+  }
+}
+
+// The walk that was under way when it was cut may have passed by its flows.
+bool Projector::is_reusable(const Retired& retired) const {
+  return !retired.cut_at || dataplane_.flow_walks() >= *retired.cut_at + 2;
+}
+
+std::optional<GrantUse> Projector::use_of(std::uint64_t serial) const {
+  const auto slot = slots_.find(serial);
+  if (slot == slots_.end()) return std::nullopt;
+  return dataplane_.use_of(slot->second, serial);
 }
 
 void Projector::read_mirror(Projection maps, const Ledger& ledger) {
@@ -80,7 +117,16 @@ void Projector::take_ids() {
     if (seen.insert(service.id).second) ids_[key] = service.id;  // two of one id: a broken map; the second gets its own
     last_id_ = std::max(last_id_, service.id);
   }
-  for (const auto& [key, entry] : mirror_.entries) last_id_ = std::max(last_id_, key.service);
+  for (const auto& [key, entry] : mirror_.entries) {
+    seen.insert(key.service);
+    last_id_ = std::max(last_id_, key.service);
+  }
+  free_ids_.clear();
+  std::uint32_t next = 1;
+  for (const auto id : seen) {
+    for (; next < id && free_ids_.size() < dataplane_.capacity().counted_services; ++next) free_ids_.push_back(next);
+    next = id + 1;
+  }
 }
 
 void Projector::take_slots(const Ledger& ledger) {
@@ -96,19 +142,25 @@ void Projector::take_slots(const Ledger& ledger) {
     if (!live || !slots_.try_emplace(record.serial, slot).second) ended.emplace_back(record.serial, slot);
   }
   std::sort(ended.begin(), ended.end());
-  for (const auto& [serial, slot] : ended) retired_.push_back(slot);
+  for (const auto& [serial, slot] : ended) retire(slot);
 }
 
 // After a change is in force: the ids and slots of what is gone.
 void Projector::let_go(const Ledger& ledger, const Touched& touched) {
   for (const auto serial : touched.grants) {
-    const auto slot = slots_.find(serial);
-    if (slot == slots_.end() || ledger.deadline(serial)) continue;
-    retired_.push_back(slot->second);
-    slots_.erase(slot);
+    if (ledger.deadline(serial)) continue;
+    if (const auto slot = slots_.find(serial); slot != slots_.end()) {
+      retire(slot->second);
+      slots_.erase(slot);
+    } else {
+      note_late_cut(serial);
+    }
   }
   for (const auto& key : touched.services) {
-    if (!mirror_.services.contains(key)) ids_.erase(key);
+    const auto id = ids_.find(key);
+    if (id == ids_.end() || mirror_.services.contains(key)) continue;
+    free_ids_.push_back(id->second);
+    ids_.erase(id);
   }
 }
 
@@ -193,7 +245,9 @@ std::optional<Error> Projector::no_room(const Ledger& ledger) const {
     return full("IPv4 grant entries", room.entries_v4);
   if (peak.entries_v6 > std::max(room.entries_v6, counts_.entries_v6))
     return full("IPv6 grant entries", room.entries_v6);
-  if (new_records > unused + holes_.size() + retired_.size()) return full("live grants", room.records);
+  const auto reusable = static_cast<std::size_t>(
+      std::count_if(retired_.begin(), retired_.end(), [&](const Retired& retired) { return is_reusable(retired); }));
+  if (new_records > unused + holes_.size() + reusable) return full("live grants", room.records);
   return std::nullopt;
 }
 

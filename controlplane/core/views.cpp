@@ -23,7 +23,13 @@ RequestView Gatekeeper::Parts::view_of(const Request& request) const {
 }
 
 GrantView Gatekeeper::Parts::view_of(const Grant& grant) const {
-  return {grant, ledger.request(grant.request)};
+  GrantView view{grant, ledger.request(grant.request), std::nullopt};
+  if (const auto use = projector.use_of(grant.serial)) {
+    view.usage = GrantUsage{use->admitted, use->established, std::nullopt};
+    const Now now = clock.now();
+    if (use->last_admitted) view.usage->last_admitted = now.utc - (now.boot - *use->last_admitted);
+  }
+  return view;
 }
 
 // With its requests, oldest first: all that have a running grant, and the newest of the others.

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "controlplane/daemon/event_pump.hpp"
 #include "controlplane/daemon/local_addresses.hpp"
 #include "controlplane/daemon/randomness.hpp"
 #include "controlplane/daemon/system_clock.hpp"
@@ -189,6 +190,7 @@ Exit run(const Config& config) {
     spdlog::info("The clock was set; deadlines are computed anew.");
     gatekeeper.clock_changed();
   });
+  EventPump events(io, dataplane, gatekeeper.event_log());  // what the gate tells
   HostMachine host(gatekeeper, config.host_machine);
   if (!config.host_machine.empty()) {
     host.follow();
@@ -197,7 +199,9 @@ Exit run(const Config& config) {
   watch.every(flow_sweep_period, [&] {
     sweep_flows(dataplane);
     adoption_log.note(dataplane.adoption_trouble());
+    events.look();
   });
+  events.look();
 
   asio::signal_set signals(io, SIGTERM, SIGINT);  // the first asks, the second insists
   std::function<void(boost::system::error_code, int)> on_signal = [&](boost::system::error_code error, int number) {
@@ -205,6 +209,7 @@ Exit run(const Config& config) {
     if (watch.stopped()) return io.stop();
     spdlog::info("Stopping. signal={}", number);
     watch.stop();
+    events.stop();
     server.stop([&] { signals.cancel(); });
     signals.async_wait(on_signal);
   };

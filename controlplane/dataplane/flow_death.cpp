@@ -60,4 +60,11 @@ bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_
   return is_older(last, idle_ns, now.coarse_ns);
 }
 
+gate_flow_end how_it_ended(const gate_flow& flow, const gate_record& record, const SweepTime& now) {
+  if (is_cut(flow, record, now) || is_overlong(flow, now)) return GATE_FLOW_END_CUT;
+  if (((flow.client.flags | flow.machine.flags) & GATE_SIDE_RST) != 0) return GATE_FLOW_END_RESET;
+  if (is_closed(flow)) return GATE_FLOW_END_FINISHED;
+  return (flow.machine.flags & GATE_SIDE_REOPENED) != 0 ? GATE_FLOW_END_REPLACED : GATE_FLOW_END_IDLE;
+}
+
 }  // namespace postern::dataplane

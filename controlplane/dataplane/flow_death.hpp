@@ -23,4 +23,7 @@ bool is_overlong(const gate_flow& flow, const SweepTime& now);
 bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
                        const gate_config& config, const SweepTime& now);
 
+// Why a dead established flow is over.
+gate_flow_end how_it_ended(const gate_flow& flow, const gate_record& record, const SweepTime& now);
+
 }  // namespace postern::dataplane

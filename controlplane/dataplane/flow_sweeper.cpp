@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "controlplane/dataplane/event_bytes.hpp"
 #include "controlplane/dataplane/failure.hpp"
 
 namespace postern::dataplane {
@@ -27,10 +28,10 @@ core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
   };
   std::size_t removed = 0, budget = flows_per_call_;
   while (budget > 0) {
-    const auto swept = stage_ == 0   ? sweep_table(maps_.established_v4, established, budget, true)
-                       : stage_ == 1 ? sweep_table(maps_.established_v6, established, budget, true)
-                       : stage_ == 2 ? sweep_table(maps_.half_open_v4, half_open, budget, false)
-                                     : sweep_table(maps_.half_open_v6, half_open, budget, false);
+    const auto swept = stage_ == 0   ? sweep_table(maps_.established_v4, established, budget, &now)
+                       : stage_ == 1 ? sweep_table(maps_.established_v6, established, budget, &now)
+                       : stage_ == 2 ? sweep_table(maps_.half_open_v4, half_open, budget, nullptr)
+                                     : sweep_table(maps_.half_open_v6, half_open, budget, nullptr);
     started_ = true;
     if (!swept) {
       cursor_.restart();
@@ -43,13 +44,15 @@ core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
     if (stage_ < stages) continue;
     stage_ = 0;
     started_ = false;
+    ++walks_;
     break;
   }
   return removed;
 }
 
 template <class Map, class Dead>
-core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, std::size_t& budget, bool counted) {
+core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, std::size_t& budget,
+                                                   const SweepTime* established) {
   std::vector<typename Map::key_type> keys;
   std::vector<typename Map::value_type> flows;
   const auto wanted = static_cast<std::uint32_t>(std::min<std::size_t>(budget, batch));
@@ -62,10 +65,14 @@ core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, st
       if (!gone) return gone.error();
       if (*gone) {
         ++removed;
+        if (established) {
+          const auto end = how_it_ended(**gone, records_.get((*gone)->slot), *established);
+          closed_.push_back(closing(keys[i], **gone, end, established->boot_ns));
+        }
         continue;
       }
     }
-    if (counted) count(flows[i]);
+    if (established) count(flows[i]);
   }
   return removed;
 }
@@ -73,14 +80,14 @@ core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, st
 // Judged again on what stands there now: since the batch was read a packet may have revived it, or another grant
 // taken it over. What a packet does in the microsecond after that is lost; the flow is picked up again if it may be.
 template <class Map, class Dead>
-core::Result<bool> FlowSweeper::remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead) {
+core::Result<std::optional<gate_flow>> FlowSweeper::remove_if_dead(const Map& map, const typename Map::key_type& key,
+                                                                   Dead dead) {
   const auto flow = map.lookup(key);
   if (!flow) return gate_error(flow.error());
-  if (!*flow) return false;
-  if (!dead(key.protocol, **flow, records_.get((*flow)->slot))) return false;
+  if (!*flow || !dead(key.protocol, **flow, records_.get((*flow)->slot))) return std::optional<gate_flow>();
   const auto gone = map.erase(key);
   if (!gone) return gate_error(gone.error());
-  return *gone;
+  return *gone ? *flow : std::nullopt;
 }
 
 void FlowSweeper::count(const gate_flow& flow) {

@@ -5,8 +5,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "controlplane/core/events.hpp"
 #include "controlplane/core/result.hpp"
 #include "controlplane/dataplane/flow_death.hpp"
 #include "controlplane/dataplane/grant_records.hpp"
@@ -24,15 +28,18 @@ class FlowSweeper {
   core::Result<std::size_t> sweep(const SweepTime& now);
   // True if the last call ended a walk: the next one begins anew.
   bool at_start() const { return stage_ == 0 && !started_; }
+  std::uint64_t walks() const { return walks_; }  // that have ended
+  // The established flows it has removed since it was last asked.
+  std::vector<core::FlowEvent> take_closed() { return std::exchange(closed_, {}); }
 
  private:
   struct Count {
     std::uint64_t serial = 0, flows = 0;
   };
   template <class Map, class Dead>
-  core::Result<std::size_t> sweep_table(const Map& map, Dead dead, std::size_t& budget, bool counted);
+  core::Result<std::size_t> sweep_table(const Map& map, Dead dead, std::size_t& budget, const SweepTime* established);
   template <class Map, class Dead>
-  core::Result<bool> remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead);
+  core::Result<std::optional<gate_flow>> remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead);
   void count(const gate_flow& flow);
   void recount();
 
@@ -41,6 +48,8 @@ class FlowSweeper {
   std::size_t flows_per_call_;
   int stage_ = 0;  // which table: established v4, v6, half-open v4, v6
   bool started_ = false;
+  std::uint64_t walks_ = 0;
+  std::vector<core::FlowEvent> closed_;
   loader::BatchCursor cursor_;
   std::unordered_map<std::uint32_t, Count> counts_;  // by slot, of this walk
 };

@@ -5,7 +5,9 @@
 #include <bpf/libbpf.h>
 #include <time.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "controlplane/dataplane/bytes.hpp"
 #include "controlplane/dataplane/failure.hpp"
@@ -107,6 +109,31 @@ core::Result<core::GateStatus> read_status(const loader::MapSet& maps, const loa
   status.reasons = *std::move(by_reason);
   status.tallies = *std::move(by_tally);
   return status;
+}
+
+core::Result<std::vector<core::ServiceCount>> read_service_counts(const loader::MapSet& maps) {
+  std::vector<std::pair<core::ServiceKey, gate_service>> services;
+  const auto collect = [&](const auto& key, const gate_service& value) {
+    services.emplace_back(service_key(key), value);
+  };
+  if (auto walked = maps.services_v4.for_each(collect); !walked) return gate_error(walked.error());
+  if (auto walked = maps.services_v6.for_each(collect); !walked) return gate_error(walked.error());
+  if (auto walked = maps.service_prefixes.for_each(collect); !walked) return gate_error(walked.error());
+  std::vector<core::ServiceCount> counts;
+  for (const auto& [key, service] : services) {
+    if (service.id >= maps.service_counters.info().max_entries) continue;
+    const auto values = maps.service_counters.lookup_per_cpu(service.id);
+    if (!values) return gate_error(values.error());
+    core::ServiceCount& count =
+        counts.emplace_back(core::ServiceCount{key, (service.flags & GATE_SERVICE_ENFORCE) != 0, 0, 0, 0});
+    for (const gate_service_counter& value : *values) {
+      count.dropped += value.dropped;
+      count.would_be_dropped += value.would_be;
+      count.admitted += value.admitted;
+    }
+  }
+  std::sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  return counts;
 }
 
 }  // namespace postern::dataplane

@@ -12,4 +12,7 @@ namespace postern::dataplane {
 core::Result<void> check_standing(const loader::MapSet& maps, const loader::Instance& instance);
 core::Result<core::GateStatus> read_status(const loader::MapSet& maps, const loader::Instance& instance);
 
+// What became of packets to each service that is counted.
+core::Result<std::vector<core::ServiceCount>> read_service_counts(const loader::MapSet& maps);
+
 }  // namespace postern::dataplane

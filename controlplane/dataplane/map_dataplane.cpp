@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "controlplane/dataplane/bytes.hpp"
+#include "controlplane/dataplane/event_bytes.hpp"
 #include "controlplane/dataplane/explain.hpp"
 #include "controlplane/dataplane/failure.hpp"
 #include "controlplane/dataplane/flow_sweeper.hpp"
@@ -22,6 +24,8 @@
 namespace postern::dataplane {
 
 namespace {
+
+constexpr std::size_t events_per_call = 1024;  // of each ring
 
 std::uint64_t clock_ns(clockid_t clock) {
   timespec time{};
@@ -47,14 +51,16 @@ core::Result<loader::Fd> lock_maps(const loader::Instance& instance) {
 }  // namespace
 
 struct MapDataplane::Opened {
-  Opened(loader::Fd lock, std::unique_ptr<loader::MapSet> set, GrantRecords array, Adoption& adoption,
-         std::size_t flows_per_sweep)
-      : sole_writer(std::move(lock)),
+  Opened(loader::Fd lock, std::unique_ptr<loader::MapSet> set, loader::LoaderResult<loader::RingSet> opened_rings,
+         GrantRecords array, Adoption& adoption, std::size_t flows_per_sweep)
+      : rings(std::move(opened_rings)),
+        sole_writer(std::move(lock)),
         maps(std::move(set)),
         records(std::move(array)),
         writer(*maps, records, adoption),
         sweeper(*maps, records, flows_per_sweep) {}
 
+  loader::LoaderResult<loader::RingSet> rings;  // a gate whose events cannot be read still guards
   loader::Fd sole_writer;                // the lock, as long as this is open
   std::unique_ptr<loader::MapSet> maps;  // on the heap: the records refer to it
   GrantRecords records;
@@ -77,8 +83,10 @@ core::Result<MapDataplane::Opened*> MapDataplane::open() {
   if (!lock) return lock.error();
   auto records = GrantRecords::open(*set);
   if (!records) return records.error();
-  opened_ = std::make_unique<Opened>(*std::move(lock), std::move(set), *std::move(records), adoption_,
-                                     options_.flows_per_sweep);
+  opened_ = std::make_unique<Opened>(*std::move(lock), std::move(set),
+                                     loader::RingSet::open(instance_of(options_).bpffs()), *std::move(records),
+                                     adoption_, options_.flows_per_sweep);
+  ++openings_;
   return opened_.get();
 }
 
@@ -119,6 +127,7 @@ core::Capacity MapDataplane::capacity() const {
   capacity.entries_v4 = maps.grants_v4.info().max_entries;
   capacity.entries_v6 = maps.grants_v6.info().max_entries;
   capacity.records = maps.grant_records.info().max_entries;
+  capacity.counted_services = maps.service_counters.info().max_entries;
   capacity.failsafe_sources = maps.failsafe_sources.info().max_entries;
   return capacity;
 }
@@ -152,6 +161,45 @@ core::Result<std::size_t> MapDataplane::sweep_flows() {
   const auto opened = current();
   if (!opened) return opened.error();
   return (*opened)->sweeper.sweep({clock_ns(CLOCK_MONOTONIC_COARSE), clock_ns(CLOCK_BOOTTIME)});
+}
+
+std::uint64_t MapDataplane::flow_walks() const {
+  return opened_ ? opened_->sweeper.walks() : 0;
+}
+
+core::Result<std::size_t> MapDataplane::read_events(core::EventSink& sink) {
+  if (!opened_) return std::size_t{0};
+  std::size_t count = 0;
+  for (const core::FlowEvent& closed : opened_->sweeper.take_closed()) {
+    sink.take(closed);
+    ++count;
+  }
+  if (!opened_->rings) return gate_error(opened_->rings.error());
+  const auto hand_over = [&sink](const auto& record) { sink.take(event(record)); };
+  const auto flows = opened_->rings->flow_events.read(events_per_call, hand_over);
+  if (!flows) return gate_error(flows.error());
+  const auto drops = opened_->rings->drop_events.read(events_per_call, hand_over);
+  if (!drops) return gate_error(drops.error());
+  return count + *flows + *drops;
+}
+
+std::optional<core::GrantUse> MapDataplane::use_of(std::uint32_t slot, std::uint64_t serial) const {
+  if (!opened_ || slot >= opened_->records.size()) return std::nullopt;
+  const gate_usage usage = opened_->records.usage(slot);
+  if (usage.serial != serial) return std::nullopt;
+  core::GrantUse use{usage.admitted, usage.established, std::nullopt};
+  if (usage.last_admitted_boot_ns != 0) use.last_admitted = deadline(usage.last_admitted_boot_ns);
+  return use;
+}
+
+core::Result<std::vector<core::ServiceCount>> MapDataplane::service_counts() {
+  const auto opened = current();
+  if (!opened) return opened.error();
+  return read_service_counts(*(*opened)->maps);
+}
+
+int MapDataplane::event_readiness() const {
+  return opened_ && opened_->rings ? opened_->rings->readiness.get() : -1;
 }
 
 }  // namespace postern::dataplane

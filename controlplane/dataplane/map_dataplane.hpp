@@ -38,6 +38,14 @@ class MapDataplane final : public core::Dataplane {
   core::Result<std::size_t> sweep_flows() override;
   // Why open sessions may not have been taken over the last time a port became guarded; empty if they were.
   const std::string& adoption_trouble() const { return adoption_.trouble(); }
+  std::uint64_t flow_walks() const override;
+  core::Result<std::size_t> read_events(core::EventSink& sink) override;
+  std::optional<core::GrantUse> use_of(std::uint32_t slot, std::uint64_t serial) const override;
+  core::Result<std::vector<core::ServiceCount>> service_counts() override;
+
+  // Readable while there is something for read_events(); lent until read() is called again; -1 without a gate.
+  int event_readiness() const;
+  std::uint64_t openings() const { return openings_; }  // rises when the maps are opened anew
 
  private:
   struct Opened;
@@ -48,6 +56,7 @@ class MapDataplane final : public core::Dataplane {
   DataplaneOptions options_;
   Adoption adoption_;
   std::unique_ptr<Opened> opened_;
+  std::uint64_t openings_ = 0;
 };
 
 }  // namespace postern::dataplane

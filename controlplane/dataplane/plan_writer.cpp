@@ -161,7 +161,23 @@ core::Result<void> PlanWriter::erase(const core::EraseEntry& step) {
   return erased(maps_.grants_v6.erase(grant_key_v6(step.key)));
 }
 
+// The id may go to another service: its counts begin at 0.
 core::Result<void> PlanWriter::erase(const core::EraseService& step) {
+  const std::uint32_t id = id_of(step.key);
+  if (auto gone = erase_service(step); !gone) return gone;
+  if (id == 0 || id >= maps_.service_counters.info().max_entries) return {};
+  return outcome(maps_.service_counters.clear_per_cpu(id));
+}
+
+// 0: there is no such service.
+std::uint32_t PlanWriter::id_of(const core::ServiceKey& key) const {
+  const auto id = [](const auto& found) { return found && *found ? (*found)->id : 0; };
+  if (!is_exact(key.address)) return id(maps_.service_prefixes.lookup(service_prefix_key(key)));
+  if (key.address.address.family == core::Family::ipv4) return id(maps_.services_v4.lookup(service_key_v4(key)));
+  return id(maps_.services_v6.lookup(service_key_v6(key)));
+}
+
+core::Result<void> PlanWriter::erase_service(const core::EraseService& step) {
   if (is_exact(step.key.address)) {
     if (step.key.address.address.family == core::Family::ipv4)
       return erased(maps_.services_v4.erase(service_key_v4(step.key)));

@@ -38,6 +38,8 @@ class PlanWriter {
   core::Result<void> enforce();
   core::Result<void> erase(const core::EraseEntry& step);
   core::Result<void> erase(const core::EraseService& step);
+  core::Result<void> erase_service(const core::EraseService& step);
+  std::uint32_t id_of(const core::ServiceKey& key) const;
   core::Result<void> set_port(const core::SetPort& step);
   core::Result<void> erase(const core::EraseFailsafe& step);
   core::Result<void> raise_cut_generation();

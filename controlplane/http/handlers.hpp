@@ -27,6 +27,8 @@ HttpResponse list_grants(Call& call);
 HttpResponse revoke_grant(Call& call);
 HttpResponse get_status(Call& call);
 HttpResponse explain(Call& call);
+HttpResponse list_service_counts(Call& call);
+HttpResponse list_events(Call& call);
 HttpResponse list_tokens(Call& call);
 HttpResponse post_token(Call& call);
 HttpResponse delete_token(Call& call);

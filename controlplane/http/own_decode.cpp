@@ -177,6 +177,23 @@ core::Result<core::AuditQuery> decode_audit_query(const Target& target) {
   return query;
 }
 
+core::Result<core::EventQuery> decode_event_query(const Target& target) {
+  const auto known = refuse_unknown_parameters(target, {"after", "limit"});
+  if (!known) return known.error();
+  core::EventQuery query;
+  if (const auto text = target.parameter("after")) {
+    const auto after = read_number(*text, "after", UINT64_MAX);
+    if (!after) return after.error();
+    query.after = *after;
+  }
+  if (const auto text = target.parameter("limit")) {
+    const auto limit = read_number(*text, "limit", audit_limit_max);
+    if (!limit) return limit.error();
+    query.limit = static_cast<std::size_t>(*limit);
+  }
+  return query;
+}
+
 core::Result<std::uint64_t> decode_serial(std::string_view text) {
   return read_number(text, "serial", UINT64_MAX);
 }

@@ -150,6 +150,91 @@ Json encode_request(const core::RequestView& view) {
   return json;
 }
 
+Json encode_grant(const core::GrantView& view) {
+  Json json = encode_grant(view.grant, view.request);
+  if (!view.usage) return json;
+  json["admitted"] = view.usage->admitted;
+  json["established"] = view.usage->established;
+  if (view.usage->last_admitted) json["lastAdmittedUtc"] = core::format_time(*view.usage->last_admitted);
+  return json;
+}
+
+Json encode_service_count(const core::ServiceCount& count) {
+  return Json{{"address", core::to_string(count.key.address)},
+              {"port", count.key.port},
+              {"protocol", core::wire_name(count.key.protocol)},
+              {"mode", count.enforce ? "enforce" : "monitor"},
+              {"droppedPackets", count.dropped},
+              {"wouldBeDroppedPackets", count.would_be_dropped},
+              {"admittedConnections", count.admitted}};
+}
+
+namespace {
+
+void put_end(Json& json, const char* address, const char* port, const core::PacketEnd& end) {
+  if (end.address) json[address] = core::to_string(*end.address);
+  if (end.port != 0) json[port] = end.port;
+}
+
+std::string protocol_name(std::uint8_t protocol) {
+  const auto known = static_cast<core::Protocol>(protocol);
+  if (known == core::Protocol::tcp || known == core::Protocol::udp) return std::string(core::wire_name(known));
+  return std::to_string(protocol);
+}
+
+void encode_into(Json& json, const core::DropEvent& event) {
+  json["kind"] = "drop";
+  json["reason"] = event.reason;
+  json["dropped"] = event.passed_as.empty();
+  put_unless_empty(json, "passedAs", event.passed_as);
+  put_end(json, "source", "sourcePort", event.source);
+  put_end(json, "destination", "destinationPort", event.destination);
+  json["protocol"] = protocol_name(event.protocol);
+  put_unless_empty(json, "interface", event.interface);
+}
+
+void encode_into(Json& json, const core::FlowEvent& event) {
+  using Kind = core::FlowEvent::Kind;
+  json["kind"] = event.kind == Kind::opened ? "flow.opened" : event.kind == Kind::closed ? "flow.closed" : "flow.moved";
+  put_unless_empty(json, "end", event.end);
+  put_end(json, "client", "clientPort", event.client);
+  put_end(json, "machine", "machinePort", event.machine);
+  json["protocol"] = protocol_name(event.protocol);
+  if (event.grant != 0) json["grant"] = event.grant;
+  if (event.previous_grant != 0) json["previousGrant"] = event.previous_grant;
+  json["clientPackets"] = event.client_packets;
+  json["clientBytes"] = event.client_bytes;
+  json["machinePackets"] = event.machine_packets;
+  json["machineBytes"] = event.machine_bytes;
+  if (event.picked_up) json["pickedUp"] = true;
+  if (event.machine_opened) json["machineOpened"] = true;
+  if (event.adopted) json["adopted"] = true;
+}
+
+Json encode_event(const core::EventView& view) {
+  Json json{{"sequence", view.event.sequence}, {"timeUtc", core::format_time(view.time)}};
+  if (const auto* flow = std::get_if<core::FlowEvent>(&view.event.event)) {
+    encode_into(json, *flow);
+    json["openedUtc"] = core::format_time(view.opened);
+  } else {
+    encode_into(json, std::get<core::DropEvent>(view.event.event));
+  }
+  return json;
+}
+
+}  // namespace
+
+Json encode_events(const core::EventPage& page) {
+  Json json{{"last", page.last},
+            {"totals", Json{{"drops", page.totals.drops},
+                            {"opened", page.totals.opened},
+                            {"closed", page.totals.closed},
+                            {"moved", page.totals.moved}}},
+            {"events", Json::array()}};
+  for (const core::EventView& view : page.events) json["events"].push_back(encode_event(view));
+  return json;
+}
+
 Json encode_token(const core::Token& token) {
   Json json;
   json["id"] = token.id;

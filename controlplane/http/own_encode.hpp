@@ -12,6 +12,9 @@ Json encode_request(const core::RequestView& view);
 Json encode_grant(const core::Grant& grant, const core::Request& request);
 Json encode_standing(const core::StandingRule& standing);
 Json encode_explanation(const core::Explanation& told);
+Json encode_grant(const core::GrantView& view);  // with its use, as far as that is known
+Json encode_service_count(const core::ServiceCount& count);
+Json encode_events(const core::EventPage& page);
 Json encode_token(const core::Token& token);  // without its hash
 Json encode_status(const core::GateStatus& status);
 Json encode_record(const core::AuditRecord& record);

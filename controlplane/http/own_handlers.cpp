@@ -64,12 +64,11 @@ HttpResponse list_grants(Call& call) {
   const auto filter = decode_grant_filter(call.target);
   if (!filter) return fail(filter.error());
   const auto grants = call.gatekeeper.list_grants(call.caller, *filter);
-  const auto encode = [](const core::GrantView& view) { return encode_grant(view.grant, view.request); };
   if (!grants) return fail(grants.error());
   const auto standing = call.gatekeeper.list_standing(call.caller, *filter);
   if (!standing) return fail(standing.error());
   Json json{{"grants", Json::array()}, {"standing", Json::array()}};
-  for (const core::GrantView& view : *grants) json["grants"].push_back(encode(view));
+  for (const core::GrantView& view : *grants) json["grants"].push_back(encode_grant(view));
   for (const core::StandingRule& rule : *standing) json["standing"].push_back(encode_standing(rule));
   return answer(200, json);
 }
@@ -104,6 +103,18 @@ HttpResponse explain(Call& call) {
   if (!draft) return fail(draft.error());
   const auto told = call.gatekeeper.explain(call.caller, *draft);
   return told ? answer(200, encode_explanation(*told)) : fail(told.error());
+}
+
+HttpResponse list_service_counts(Call& call) {
+  const auto counts = call.gatekeeper.service_counts(call.caller);
+  return counts ? list_of("services", *counts, encode_service_count) : fail(counts.error());
+}
+
+HttpResponse list_events(Call& call) {
+  const auto query = decode_event_query(call.target);
+  if (!query) return fail(query.error());
+  const auto page = call.gatekeeper.events(call.caller, *query);
+  return page ? answer(200, encode_events(*page)) : fail(page.error());
 }
 
 HttpResponse list_tokens(Call& call) {

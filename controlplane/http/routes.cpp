@@ -37,6 +37,8 @@ constexpr Route routes[] = {
     {"POST",   "/v1/grants/{serial}/revoke",          own::revoke_grant,     Dialect::own},
     {"GET",    "/v1/status",                          own::get_status,       Dialect::own},
     {"GET",    "/v1/gate/explain",                    own::explain,          Dialect::own},
+    {"GET",    "/v1/gate/services",                   own::list_service_counts, Dialect::own},
+    {"GET",    "/v1/gate/events",                     own::list_events,      Dialect::own},
     {"GET",    "/v1/tokens",                          own::list_tokens,      Dialect::own},
     {"POST",   "/v1/tokens",                          own::post_token,       Dialect::own},
     {"DELETE", "/v1/tokens/{id}",                     own::delete_token,     Dialect::own},

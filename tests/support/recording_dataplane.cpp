@@ -62,6 +62,19 @@ Result<void> RecordingDataplane::apply(const Plan& plan) {
   return {};
 }
 
+std::optional<GrantUse> RecordingDataplane::use_of(std::uint32_t slot, std::uint64_t serial) const {
+  const auto record = maps.records.find(slot);
+  if (record == maps.records.end() || record->second.serial != serial) return std::nullopt;
+  const auto use = uses.find(serial);
+  return use == uses.end() ? GrantUse{} : use->second;
+}
+
+Result<std::vector<ServiceCount>> RecordingDataplane::service_counts() {
+  std::vector<ServiceCount> counts;
+  for (const auto& [key, service] : maps.services) counts.push_back({key, service.enforce, 0, 0, 0});
+  return counts;
+}
+
 void RecordingDataplane::carry_out(const Step& step, Projection& on) {
   if (const auto* record = std::get_if<PutRecord>(&step)) {
     on.records.erase(record->slot);

@@ -32,17 +32,23 @@ class RecordingDataplane : public core::Dataplane {
   }
   core::Result<void> standing() const override { return {}; }
   core::Result<std::size_t> sweep_flows() override { return std::size_t{0}; }
+  std::uint64_t flow_walks() const override { return walks; }
+  core::Result<std::size_t> read_events(core::EventSink&) override { return std::size_t{0}; }
+  std::optional<core::GrantUse> use_of(std::uint32_t slot, std::uint64_t serial) const override;
+  core::Result<std::vector<core::ServiceCount>> service_counts() override;
 
   void reboot() { maps = {}; }
 
   core::Projection maps;
-  core::Capacity room{100, 100, 100, 100, 1000, 1000, 1000, 100};
+  core::Capacity room{100, 100, 100, 100, 1000, 1000, 1000, 100, 100};
   std::vector<std::string> violations;
   std::function<bool(std::uint64_t serial)> committed;  // set: only such grants may have entries
   std::pair<core::Probe, core::BootTime> asked;         // by explain …
   core::Verdict told;                                   // … which answers this
   std::size_t steps = 0;
   std::uint32_t cut_generation = 0;
+  std::uint64_t walks = 0;
+  std::map<std::uint64_t, core::GrantUse> uses;  // by serial
 
  private:
   void carry_out(const core::Step& step, core::Projection& on);

@@ -24,6 +24,12 @@ std::string state_text(const json& grant) {
   return text_of(grant, "state") + (reason.empty() ? "" : ": " + reason) + (who.empty() ? "" : " by " + who);
 }
 
+std::string use_text(const json& grant) {
+  const std::string times = text_of(grant, "admitted"), last = text_of(grant, "lastAdmittedUtc");
+  if (times.empty()) return "";
+  return last.empty() ? "never" : times + (times == "1" ? " time, last " : " times, last ") + local_time(last);
+}
+
 }  // namespace
 
 GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
@@ -51,9 +57,9 @@ void GrantVerbs::list(const Desk& desk) const {
     rows.push_back({text_of(grant, "serial"), text_of(grant, "machineName"),
                     text_of(grant, "port") + "/" + text_of(grant, "protocol"), text_of(grant, "sources"),
                     text_of(grant, "requestor"), local_time(end) + " (" + time_left(end) + ")", state_text(grant),
-                    text_of(grant, "justification")});
+                    use_text(grant), text_of(grant, "justification")});
   }
-  desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "ASKED BY", "UNTIL", "STATE", "BECAUSE"}, rows,
+  desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "ASKED BY", "UNTIL", "STATE", "USED", "BECAUSE"}, rows,
                  all_ ? "There were no grants." : "No live grants.");
   rows.clear();
   for (const json& rule : body.value("standing", json::array()))

@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
   GrantVerbs grants(app, chosen);
   StatusVerb status(app, chosen);
   ExplainVerb explain(app, chosen);
+  EventsVerb events(app, chosen);
   MachineVerbs machine(app, chosen);
   PolicyVerbs policy(app, chosen);
   TokenVerbs token(app, chosen);

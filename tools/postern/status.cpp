@@ -16,6 +16,26 @@ void print_counts(const Printer& out, const json& counts) {
   out.table({"REASON", "VERDICT", "PACKETS", "BYTES"}, rows, "No packets were judged yet.");
 }
 
+void print_services(const Printer& out, const json& services) {
+  std::vector<Row> rows;
+  for (const json& service : services)
+    rows.push_back({text_of(service, "address"), text_of(service, "port") + "/" + text_of(service, "protocol"),
+                    text_of(service, "mode"), text_of(service, "droppedPackets"),
+                    text_of(service, "wouldBeDroppedPackets"), text_of(service, "admittedConnections")});
+  out.table({"SERVICE", "PORT", "MODE", "DROPPED", "WOULD BE DROPPED", "CONNECTIONS LET IN"}, rows,
+            "No service is guarded.");
+}
+
+// What the events verb cannot show, because it was lost on the way.
+void print_losses(const Printer& out, const json& tallies) {
+  for (const json& tally : tallies) {
+    const std::string name = text_of(tally, "name"), packets = text_of(tally, "packets");
+    if (packets == "0") continue;
+    if (name == "drop_events_lost") out.line("events lost " + packets + " drops were not told: their ring was full");
+    if (name == "flow_events_lost") out.line("events lost " + packets + " flows were not told: their ring was full");
+  }
+}
+
 void print_status(const Desk& desk) {
   const json status = desk.gate.get("/v1/status");
   if (desk.out.json()) return desk.out.document(status);
@@ -28,8 +48,12 @@ void print_status(const Desk& desk) {
     desk.out.line("interfaces  " + (interfaces.empty() ? "none: nothing is attached, nothing is guarded" : interfaces));
   if (text_of(status, "unconfirmed") == "yes")
     desk.out.line("NOT CONFIRMED: the gate undoes itself soon; `postern-loader confirm` keeps it");
+  print_losses(desk.out, status.value("tallies", json::array()));
   desk.out.line("");
   print_counts(desk.out, status.value("reasons", json::array()));
+  if (text_of(status, "ready") != "yes") return;
+  desk.out.line("");
+  print_services(desk.out, desk.gate.get("/v1/gate/services").value("services", json::array()));
 }
 
 }  // namespace

@@ -87,6 +87,16 @@ class ExplainVerb {
   bool established_ = false;
 };
 
+class EventsVerb {
+ public:
+  EventsVerb(CLI::App& app, Verb& chosen);
+
+ private:
+  void run(const Desk& desk) const;
+  unsigned limit_ = 50;
+  bool follow_ = false;
+};
+
 class TokenVerbs {
  public:
   TokenVerbs(CLI::App& app, Verb& chosen);

@@ -266,3 +266,59 @@ TEST_CASE("after a walk every grant's count says how many established flows it h
   CHECK(table.maps.grant_usage.lookup(3)->value().serial == 7);
   CHECK(table.maps.grant_usage.lookup(4)->value().established == 0);
 }
+
+TEST_CASE("every established flow that goes is told, with why; half-open ones and those that stay are not") {
+  struct End {
+    const char* name;
+    void (*change)(gate_flow& flow, gate_record& record);
+  };
+  const End ends[] = {
+      {"idle", [](gate_flow& flow, gate_record&) { flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = 1; }},
+      {"finished",
+       [](gate_flow& flow, gate_record&) {
+         flow.client.flags = flow.machine.flags = GATE_SIDE_FIN;
+         flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = 1;
+       }},
+      {"reset",
+       [](gate_flow& flow, gate_record&) {
+         flow.client.flags = GATE_SIDE_RST;
+         flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = 1;
+       }},
+      {"cut", [](gate_flow&, gate_record& record) { record.state = GATE_RECORD_CUT; }},
+      {"replaced", [](gate_flow& flow, gate_record&) { flow.machine.flags = GATE_SIDE_REOPENED; }},
+  };
+  Sweepable table;
+  for (const End& end : ends) {
+    INFO(end.name);
+    gate_flow flow = fresh_flow();
+    gate_record record = live_record();
+    flow.opened_boot_ns = 77;
+    flow.client.packets = 11;
+    flow.client.bytes = 1100;
+    flow.machine.packets = 22;
+    flow.machine.bytes = 2200;
+    end.change(flow, record);
+    REQUIRE(table.maps.grant_records.update(3, record));
+    REQUIRE(table.maps.established_v4.update(key_v4(1), flow));
+    REQUIRE(table.maps.half_open_v4.update(key_v4(2), flow));
+    const std::uint64_t walks = table.sweeper.walks();
+    table.sweep();
+    CHECK(table.sweeper.walks() == walks + 1);
+    const auto closed = table.sweeper.take_closed();
+    REQUIRE(closed.size() == 1);
+    CHECK(closed[0].kind == core::FlowEvent::Kind::closed);
+    CHECK(closed[0].end == end.name);
+    CHECK(closed[0].grant == 7);
+    CHECK(closed[0].client_packets == 11);
+    CHECK(closed[0].client_bytes == 1100);
+    CHECK(closed[0].machine_packets == 22);
+    CHECK(closed[0].machine_bytes == 2200);
+    CHECK(closed[0].opened.time_since_epoch().count() == 77);
+    REQUIRE(closed[0].client.address);
+    CHECK(closed[0].machine.port == ntohs(key_v4(1).machine_port_be));
+  }
+  REQUIRE(table.maps.grant_records.update(3, live_record()));
+  REQUIRE(table.maps.established_v6.update(key_v6(IPPROTO_TCP), fresh_flow()));
+  table.sweep();
+  CHECK(table.sweeper.take_closed().empty());
+}

@@ -72,6 +72,12 @@ TEST_CASE("slots of what ended rest as long as others are free; then the oldest 
   world.granted(bob(), ask("vm1"));
   CHECK(world.record_of(first.serial) == RecordState::cut);
   CHECK(world.record_of(second.serial) == RecordState::cut);
+  // Flows of what was cut may be about that know it by the record alone: first all of them must have been looked at.
+  for (int walk = 0; walk < 2; ++walk) {
+    const auto before = world.store.records().size();
+    require_refused(world, world.gate->initiate(alice(), policy_id(), ask("vm2")), before);
+    ++world.dataplane.walks;
+  }
   world.granted(alice(), ask("vm2"));
   CHECK(world.record_of(first.serial) == RecordState::vacant);
   CHECK(world.record_of(second.serial) == RecordState::cut);
@@ -116,4 +122,22 @@ TEST_CASE("at most sixteen prefix lengths on one service") {
   REQUIRE(world.gate->revoke(admin(), 16));
   world.granted(alice(), ask("vm1"));
   world.require_in_step();
+}
+
+TEST_CASE("ids of services that went are given again where the gate would not count for a higher one") {
+  GateWorld world;
+  world.furnish();
+  world.dataplane.room.counted_services = 8;
+  const auto highest = [&] {
+    std::uint32_t id = 0;
+    for (const auto& [key, service] : world.dataplane.maps.services) id = std::max(id, service.id);
+    return id;
+  };
+  for (int times = 0; times < 20; ++times) {
+    if (times == 10) world.restart();
+    REQUIRE(world.gate->put_policy(admin(), policy_id("second"), policy_draft({{"vm2", {{"80", "TCP"}}}})));
+    CHECK(highest() < 8);
+    REQUIRE(world.gate->erase_policy(admin(), policy_id("second")));
+    world.require_in_step();
+  }
 }

@@ -268,3 +268,66 @@ TEST_CASE("mode, session time and standing sources go round through a policy, an
   CHECK(revoked.json["ending"] == "cut");
   world.require_in_step();
 }
+
+TEST_CASE("what the gate told is shown, and from where on is up to the caller") {
+  ApiWorld world;
+  core::DropEvent drop;
+  drop.reason = "no_grant";
+  drop.source = {core::Address{core::Family::ipv4, {198, 51, 100, 7}}, 40000};
+  drop.destination = {core::Address{core::Family::ipv4, {192, 0, 2, 10}}, 22};
+  drop.protocol = 6;
+  drop.interface = "eth0";
+  world.gate->event_log().take(drop);
+  core::FlowEvent flow;
+  flow.kind = core::FlowEvent::Kind::closed;
+  flow.end = "finished";
+  flow.client = drop.source;
+  flow.machine = drop.destination;
+  flow.protocol = 6;
+  flow.grant = 7;
+  flow.client_bytes = 1234;
+  world.gate->event_log().take(flow);
+
+  const auto all = world.call("GET", "/v1/gate/events");
+  REQUIRE(all.status() == 200);
+  CHECK(all.json["last"] == 2);
+  CHECK(all.json["totals"] == Json::parse(R"({"drops":1,"opened":0,"closed":1,"moved":0})"));
+  REQUIRE(all.json["events"].size() == 2);
+  Json first = all.json["events"][0], second = all.json["events"][1];
+  first.erase("timeUtc");
+  CHECK(first == Json::parse(R"({"sequence":1,"kind":"drop","reason":"no_grant","dropped":true,
+      "source":"198.51.100.7","sourcePort":40000,"destination":"192.0.2.10","destinationPort":22,"protocol":"TCP",
+      "interface":"eth0"})"));
+  CHECK(second["kind"] == "flow.closed");
+  CHECK(second["end"] == "finished");
+  CHECK(second["client"] == "198.51.100.7");
+  CHECK(second["machinePort"] == 22);
+  CHECK(second["grant"] == 7);
+  CHECK(second["clientBytes"] == 1234);
+
+  CHECK(world.call("GET", "/v1/gate/events?after=1").json["events"].size() == 1);
+  CHECK(world.call("GET", "/v1/gate/events?limit=1").json["events"][0]["sequence"] == 2);
+  CHECK(world.call("GET", "/v1/gate/events?after=x").status() == 400);
+  CHECK(world.call("GET", "/v1/gate/events?since=1").status() == 400);
+  CHECK(world.call_as(world.token_of("rita", "reader"), "GET", "/v1/gate/events").status() == 200);
+  CHECK(world.call_as(world.token_of("rolf", "requester"), "GET", "/v1/gate/events").status() == 403);
+}
+
+TEST_CASE("a grant tells how it was used, the gate what became of packets to each service") {
+  ApiWorld world;
+  const auto opened = world.call("POST", "/v1/requests", ssh);
+  REQUIRE(opened.status() == 201);
+  const auto serial = opened.json["grants"][0]["serial"].get<std::uint64_t>();
+  world.dataplane.uses[serial] = {2, 1, world.clock.now().boot};
+  const auto grant = world.call("GET", "/v1/grants").json["grants"][0];
+  CHECK(grant["admitted"] == 2);
+  CHECK(grant["established"] == 1);
+  CHECK(grant["lastAdmittedUtc"] == core::format_time(world.clock.now().utc));
+  const auto services = world.call("GET", "/v1/gate/services");
+  REQUIRE(services.status() == 200);
+  REQUIRE(services.json["services"].size() == world.dataplane.maps.services.size());
+  const auto& one = services.json["services"][0];
+  CHECK(one["mode"] == "enforce");
+  for (const char* member : {"address", "port", "protocol", "droppedPackets", "wouldBeDroppedPackets", "admittedConnections"})
+    CHECK(one.contains(member));
+}

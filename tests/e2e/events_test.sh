@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the gate tells while it works: drops, connections that open and close with what went through them, how often a grant
+# was used; in the API, the command line and the log.
+. "$(dirname "$0")/story.sh"
+
+# events FILTER: what jq makes of the list of events.
+events() { postern events --json --limit 1000 | jq -r "[.events[] | $1] | length"; }
+told() { [ "$(events "$1")" -ge 1 ]; }
+
+lab_begin events
+lab_sshd
+guarded_machine
+denied "without a grant a connection is dropped" lab_ssh true
+drop='select(.kind == "drop" and .reason == "no_grant" and .source == "'$CLIENT'" and .destination == "'$MACHINE'" and .destinationPort == 22)'
+wait_for 10 told "$drop" || failed "the drop is told: $(postern events --json)"
+echo "ok: the drop is told with source, destination and port"
+
+expect "a request is granted" postern request vm1 --port 22 --for 1h --from $CLIENT
+serial=$(postern grants --json | jq -r '.grants[0].serial')
+same "it was not used yet" 0 "$(postern grants --json | jq -r '.grants[0].admitted')"
+expect "ssh comes in and moves a megabyte" lab_ssh "head -c 1000000 /dev/zero"
+opened='select(.kind == "flow.opened" and .grant == '$serial' and .client == "'$CLIENT'" and .machinePort == 22)'
+wait_for 10 told "$opened" || failed "the connection is told: $(postern events --json)"
+echo "ok: the connection is told with its grant"
+same "the grant was used once" 1 "$(postern grants --json | jq -r '.grants[0].admitted')"
+expect "the command line says so" postern grants
+says "1 time, last"
+
+session_open || failed "a session that stays open"
+expect "events are shown as a table" postern events
+says "flow.opened .*$CLIENT"
+expect "the status counts for each service" postern status
+says "$MACHINE +22/TCP +enforce +[1-9]"
+says "CONNECTIONS LET IN"
+grep -q "Flow opened. client=$CLIENT" "$LAB_DIR/daemon/log" || failed "the log tells the connection"
+echo "ok: the log tells the connection"
+
+# A daemon that was away finds what happened meanwhile in the rings.
+before=$(count no_grant)
+daemon_kill -9
+refuse "while the daemon is away a stranger is dropped" lab_ssh -b $CLIENT_TWO true
+daemon_start
+stranger='select(.kind == "drop" and .source == "'$CLIENT_TWO'")'
+wait_for 10 told "$stranger" || failed "what happened meanwhile is told: $(postern events --json)"
+echo "ok: what happened meanwhile is told"
+session_close
