@@ -34,7 +34,7 @@ class Projector {
   // of one that was cut must have been removed first, for with the record goes the word that they are cut.
   struct Retired {
     std::uint32_t slot = 0;
-    std::optional<std::uint64_t> cut_at;  // flow_walks() when it was cut
+    std::optional<std::uint64_t> cut_at;  // flow_walks() when it was cut, or may have been
   };
   struct Counts {
     std::size_t services_v4 = 0, services_v6 = 0, service_prefixes = 0, entries_v4 = 0, entries_v6 = 0;

@@ -76,7 +76,7 @@ std::optional<std::uint32_t> Projector::slot_held_by(std::uint64_t serial, const
 
 void Projector::retire(std::uint32_t slot) {
   const auto record = mirror_.records.find(slot);
-  const bool cut = record != mirror_.records.end() && record->second.state == RecordState::cut;
+  const bool cut = record != mirror_.records.end() && record->second.state != RecordState::draining;
   retired_.push_back({slot, cut ? std::optional(dataplane_.flow_walks()) : std::nullopt});
 }
 
@@ -152,7 +152,7 @@ void Projector::let_go(const Ledger& ledger, const Touched& touched) {
     if (const auto slot = slots_.find(serial); slot != slots_.end()) {
       retire(slot->second);
       slots_.erase(slot);
-    } else {
+    } else if (const Grant* grant = ledger.grant(serial); grant && grant->ending == Ending::cut) {
       note_late_cut(serial);
     }
   }

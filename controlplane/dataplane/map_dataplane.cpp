@@ -61,8 +61,8 @@ struct MapDataplane::Opened {
         sweeper(*maps, records, flows_per_sweep) {}
 
   loader::LoaderResult<loader::RingSet> rings;  // a gate whose events cannot be read still guards
-  loader::Fd sole_writer;                // the lock, as long as this is open
-  std::unique_ptr<loader::MapSet> maps;  // on the heap: the records refer to it
+  loader::Fd sole_writer;                       // the lock, as long as this is open
+  std::unique_ptr<loader::MapSet> maps;         // on the heap: the records refer to it
   GrantRecords records;
   PlanWriter writer;
   FlowSweeper sweeper;

@@ -84,6 +84,25 @@ TEST_CASE("slots of what ended rest as long as others are free; then the oldest 
   world.require_in_step();
 }
 
+TEST_CASE("the slot of what was cut after it had ended rests, too") {
+  GateWorld world;
+  world.furnish();
+  world.dataplane.room.records = 1;
+  const auto first = world.granted(alice(), ask("vm1"));
+  REQUIRE(world.gate->revoke(admin(), first.serial));
+  REQUIRE(world.record_of(first.serial) == RecordState::draining);
+  REQUIRE(world.gate->revoke(admin(), first.serial, "cut"));
+  REQUIRE(world.record_of(first.serial) == RecordState::cut);
+  for (int walk = 0; walk < 2; ++walk) {
+    const auto before = world.store.records().size();
+    require_refused(world, world.gate->initiate(alice(), policy_id(), ask("vm2")), before);
+    ++world.dataplane.walks;
+  }
+  world.granted(alice(), ask("vm2"));
+  CHECK(world.record_of(first.serial) == RecordState::vacant);
+  world.require_in_step();
+}
+
 TEST_CASE("a policy that needs more services than there is room for changes nothing") {
   GateWorld world;
   world.furnish();
