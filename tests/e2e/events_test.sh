@@ -35,6 +35,14 @@ says "CONNECTIONS LET IN"
 grep -q "Flow opened. client=$CLIENT" "$LAB_DIR/daemon/log" || failed "the log tells the connection"
 echo "ok: the log tells the connection"
 
+POSTERN_SOCKET=$LAB_SOCKET "$POSTERN_BUILD/tools/postern/postern" events --follow >"$LAB_DIR/followed" 7>&- &
+follower=$! # ends by itself when the daemon goes
+wait_for 10 grep -q flow.opened "$LAB_DIR/followed" || failed "what there is comes first: $(cat "$LAB_DIR/followed")"
+denied "a stranger is dropped" lab_ssh -b $CLIENT_TWO true
+wait_for 10 grep -q "drop .*$CLIENT_TWO" "$LAB_DIR/followed" || failed "what comes later is told: $(cat "$LAB_DIR/followed")"
+echo "ok: what comes later is told to who follows"
+kill $follower && wait $follower 2>/dev/null
+
 # A daemon that was away finds what happened meanwhile in the rings.
 daemon_kill -9
 refuse "while the daemon is away a stranger is dropped" lab_ssh -b $CLIENT_TWO true
