@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "loader/attach_interface.hpp"
+#include "loader/boot_snapshot.hpp"
 #include "loader/gate.hpp"
 #include "loader/probe.hpp"
 #include "loader/settings.hpp"
@@ -27,6 +28,7 @@ class Attach {
   LoaderResult<void> prepare();
   LoaderResult<void> shake_hands() const;
   LoaderResult<void> load();
+  LoaderResult<void> fill();
   LoaderResult<void> configure();
   LoaderResult<void> add_failsafes(InstanceRecord& record);
   LoaderResult<void> attach_all();
@@ -48,7 +50,7 @@ class Attach {
 
 LoaderResult<void> Attach::run() {
   using Step = LoaderResult<void> (Attach::*)();
-  for (const Step step : {&Attach::check, &Attach::prepare, &Attach::load, &Attach::configure, &Attach::attach_all,
+  for (const Step step : {&Attach::check, &Attach::prepare, &Attach::load, &Attach::fill, &Attach::configure, &Attach::attach_all,
                           &Attach::start_timer}) {
     if (auto done = (this->*step)(); !done) return done;
     if (signals_.waiting()) return LoaderError{"interrupted: everything is as it was before", EINTR};
@@ -122,6 +124,22 @@ LoaderResult<void> Attach::load() {
   if (!maps) return maps.error();
   maps_ = std::move(*maps);
   return {};
+}
+
+// Maps that were just made guard nothing. After them the configuration is written, so what a killed attach began is begun
+// again; and posternd leaves the maps alone until then.
+LoaderResult<void> Attach::fill() {
+  if (!options_.snapshot) return {};
+  const auto config = read_config(*maps_);
+  if (!config) return config.error();
+  if (config->abi != 0) return {};
+  const auto found = read_snapshot(*options_.snapshot);
+  if (!found) return found.error();
+  report_.no_snapshot = !*found;
+  if (!*found) return {};
+  if (!(*found)->warning.empty()) report_.warnings.push_back((*found)->warning);
+  report_.from_snapshot = (*found)->snapshot.size();
+  return fill_from_snapshot(*maps_, (*found)->snapshot);
 }
 
 LoaderResult<void> Attach::configure() {

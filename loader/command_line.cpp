@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "loader/attach_record.hpp"
+#include "loader/boot_snapshot.hpp"
 #include "loader/gate.hpp"
 #include "loader/probe.hpp"
 #include "loader/settings.hpp"
@@ -42,10 +43,14 @@ std::chrono::milliseconds parse_time(const std::string& text) {
   return std::chrono::milliseconds(static_cast<long long>(amount * factor));
 }
 
+std::filesystem::path snapshot_or_default(const std::string& path, const Instance& instance) {
+  return path.empty() ? snapshot_path(default_state_folder, instance.name) : std::filesystem::path(path);
+}
+
 struct AttachWords {
   AttachOptions options;
-  std::string group, confirm_within;
-  bool no_dispatcher = false;
+  std::string group, confirm_within, snapshot;
+  bool no_dispatcher = false, no_snapshot = false;
 };
 
 int run_attach(AttachWords& words) {
@@ -58,8 +63,9 @@ int run_attach(AttachWords& words) {
   const auto group = find_group(words.group.empty() ? "postern" : words.group);
   if (!group && !words.group.empty()) return fail(group.error());
   options.group = group ? *group : 0;
+  if (!words.no_snapshot) options.snapshot = snapshot_or_default(words.snapshot, options.instance);
   const auto report = attach(options);
-  if (!report) return fail(report.error());
+  if (!report) return fail(report.error(), report.error().errno_value == EBADMSG ? exit_snapshot : exit_failed);
   if (!group)
     std::cerr
         << "postern-loader: there is no group \"postern\", so only root can use the maps (--group names another)\n";
@@ -68,6 +74,10 @@ int run_attach(AttachWords& words) {
     std::cout << "gate " << options.instance.name << ": "
               << it.interface << (replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode)
               << ", by " << to_string(it.way) << "\n";
+  if (report->from_snapshot)
+    std::cout << "guards by the boot snapshot (" << *report->from_snapshot << " records) until posternd has run; no grant is in force\n";
+  if (report->no_snapshot)
+    std::cout << "there is no boot snapshot " << options.snapshot->string() << ": guards nothing until posternd has run\n";
   if (options.confirm_within)
     std::cout << "undoes itself in " << std::chrono::duration<double>(*options.confirm_within).count() << " s unless `postern-loader confirm` is run\n";
   if (report->ssh_client) std::cout << "until then your SSH client " << *report->ssh_client << " is never gated\n";
@@ -100,8 +110,36 @@ void add_attach(CLI::App& app, int& code) {
       ->check(CLI::Range(16u, 16777216u));
   command->add_option("--failsafe", options.failsafe,
                       "Source address or prefix that is never gated (again for several)");
+  command->add_option("--snapshot", words->snapshot,
+                      "What new maps guard until posternd has run, as it wrote it [/var/lib/postern/INSTANCE.snapshot]");
+  command->add_flag("--no-snapshot", words->no_snapshot, "New maps guard nothing until posternd has run");
   command->add_flag("--no-dispatcher", words->no_dispatcher, "Take a bpf_link also where libxdp's dispatcher works");
   command->callback([words, &code] { code = run_attach(*words); });
+}
+
+void add_ensure(CLI::App& app, int& code) {
+  CLI::App* command = app.add_subcommand(
+      "ensure", "Attach again where the gate was attached and is not whole any more; else do nothing");
+  auto instance = std::make_shared<Instance>();
+  auto snapshot = std::make_shared<std::string>();
+  add_instance(*command, *instance);
+  command->add_option("--snapshot", *snapshot, "As of attach");
+  command->callback([instance, snapshot, &code] {
+    const auto report = ensure(*instance, snapshot_or_default(*snapshot, *instance));
+    if (!report) {
+      const int why = report.error().errno_value;
+      return void(code = fail(report.error(), why == ENOENT    ? exit_not_attached
+                                              : why == EBADMSG ? exit_snapshot
+                                                               : exit_failed));
+    }
+    for (const std::string& warning : report->warnings) std::cerr << "postern-loader: WARNING: " << warning << "\n";
+    for (const std::string& name : report->attached)
+      std::cout << "gate " << instance->name << ": " << name << " was not whole, attached again\n";
+    for (const std::string& name : report->gone)
+      std::cout << "gate " << instance->name << ": there is no interface " << name << " to attach to\n";
+    if (report->attached.empty() && report->gone.empty()) std::cout << "gate " << instance->name << ": whole\n";
+    if (!report->gone.empty()) code = exit_not_whole;
+  });
 }
 
 void add_detach(CLI::App& app, int& code) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct AttachOptions {
   std::optional<std::chrono::milliseconds> confirm_within;
   TableSizes sizes;
   std::vector<std::string> failsafe;
+  std::optional<std::filesystem::path> snapshot;  // what new maps are filled from; none: they stay empty
   bool dispatcher = true;  // use libxdp's where the kernel can
 };
 
@@ -37,6 +39,8 @@ struct Attached {
 struct AttachReport {
   std::vector<Attached> interfaces;
   std::vector<std::string> warnings;
+  std::optional<std::size_t> from_snapshot;  // records that the new maps were filled with
+  bool no_snapshot = false;                  // there was none to fill them from
   std::uint64_t unconfirmed_boot_ns = 0;
   std::optional<std::string> ssh_client;  // made a failsafe source until confirmed
 };
@@ -44,6 +48,16 @@ struct AttachReport {
 // Egress first, then ingress, on every interface; on interfaces that are attached already, the programs are replaced
 // and maps and flows kept. After an error, or a signal, everything is as before.
 LoaderResult<AttachReport> attach(const AttachOptions& options);
+
+struct EnsureReport {
+  std::vector<std::string> attached;  // were not whole
+  std::vector<std::string> gone;      // there is no such interface now
+  std::vector<std::string> warnings;
+};
+
+// Attaches again, each as it was, the interfaces whose records say that the gate stands there and where it does not, or
+// not whole. An attach that nobody confirmed in time is left alone. ENOENT: nothing was attached.
+LoaderResult<EnsureReport> ensure(const Instance& instance, const std::filesystem::path& snapshot);
 
 struct DetachOptions {
   Instance instance;

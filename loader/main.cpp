@@ -17,10 +17,12 @@ int main(int argc, char** argv) try {
   app.set_version_flag("--version", POSTERN_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Exit codes: 0 done; 1 failed, and nothing was changed; 2 wrong usage; 3 nothing is attached (status, confirm);\n"
-      "4 attached, but not whole (status), or something needed is missing (doctor).");
+      "Exit codes: 0 done; 1 failed, and nothing was changed; 2 wrong usage; 3 nothing is attached (status, confirm, ensure);\n"
+      "4 attached, but not whole (status, ensure), or something needed is missing (doctor);\n"
+      "5 the boot snapshot cannot be read, so nothing was attached (attach, ensure).");
   int code = exit_done;
   add_attach(app, code);
+  add_ensure(app, code);
   add_detach(app, code);
   add_confirm(app, code);
   add_status(app, code);

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <memory>
 
+#include "loader/fd.hpp"
 #include "loader/log_tail.hpp"
 
 namespace postern::loader {
@@ -34,6 +35,16 @@ bool has_bpffs() {
   for (std::string word; list >> word;)
     if (word == "bpf") return true;
   return false;
+}
+
+// An exchange or an addition that gives back what stood there before.
+bool has_fetching_atomics() {
+  const std::array<bpf_insn, 5> program = {{{BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, -8, 0},
+                                            {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 1},
+                                            {BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_10, BPF_REG_1, -8, BPF_ADD | BPF_FETCH},
+                                            {BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS},
+                                            {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
+  return Fd(bpf_prog_load(BPF_PROG_TYPE_XDP, "postern_probe", "GPL", program.data(), program.size(), nullptr)).valid();
 }
 
 using Probe = std::unique_ptr<freplace_probe, void (*)(freplace_probe*)>;
@@ -86,6 +97,8 @@ std::vector<Feature> probe_features() {
   for (const MapTypeRow& row : map_types)
     features.push_back({row.name, libbpf_probe_bpf_map_type(row.type, nullptr) == 1, true,
                         std::string("the kernel has no ") + row.name});
+  features.push_back({"atomic operations that return a value", has_fetching_atomics(), true,
+                      "the kernel's BPF knows only atomic additions; Linux 5.12 or later is needed"});
   std::string why;
   const bool extends = loads && freplace_works(&why);
   features.push_back(

@@ -53,7 +53,7 @@ Result<void> Gatekeeper::ready() const {
     return Error{ErrorCode::service_unavailable, "The gate is away; this is tried again every second. " + p.gate_trouble, "", {}};
   }
   if (auto standing = p.dataplane.standing(); !standing) {
-    return Error{ErrorCode::service_unavailable, "The gate does not guard: " + standing.error().message, "", {}};
+    return Error{ErrorCode::service_unavailable, "The gate does not guard as it should: " + standing.error().message, "", {}};
   }
   if (!p.postponed.empty()) {
     return Error{ErrorCode::service_unavailable, "The store does not take records; this is retried.", "", {}};

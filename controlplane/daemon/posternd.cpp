@@ -22,6 +22,7 @@
 #include "controlplane/http/endpoint.hpp"
 #include "controlplane/http/server.hpp"
 #include "controlplane/store/sqlite_store.hpp"
+#include "loader/boot_snapshot.hpp"
 
 namespace postern::daemon {
 namespace {
@@ -72,10 +73,14 @@ class ReadyLog {
  public:
   void note(const core::Result<void>& ready) {
     const std::string trouble = ready ? "" : ready.error().message;
+    const bool fell = noted_ && before_.empty();
+    noted_ = true;
     if (trouble == before_) return;
     before_ = trouble;
     if (ready) {
       spdlog::info("The gate is ready.");
+    } else if (fell) {
+      spdlog::critical("ALARM: the gate is not ready any more; if it was taken off, `postern-loader ensure` puts it back. why=\"{}\"", trouble);
     } else {
       spdlog::warn("The gate is not ready; trying again every second. why=\"{}\"", trouble);
     }
@@ -83,6 +88,7 @@ class ReadyLog {
 
  private:
   std::string before_;
+  bool noted_ = false;
 };
 
 // Keeps the machine that is this host registered with the host's addresses. What the gatekeeper refuses is tried again; until
@@ -168,8 +174,10 @@ Exit run(const Config& config) {
   SystemRandomness randomness;                                 // secrets, hashes
   auto store = store::SqliteStore::open(config.state, clock);  // the truth; also keeps a second daemon out
   if (!store) return failed("the store cannot be opened", store.error());
-  dataplane::MapDataplane dataplane(
-      {.run_dir = config.run_dir, .instance = config.instance, .adoption_socket = config.adoption_socket});  // the maps
+  dataplane::MapDataplane dataplane({.run_dir = config.run_dir,
+                                     .instance = config.instance,  // the maps, and the boot snapshot
+                                     .adoption_socket = config.adoption_socket,
+                                     .snapshot = loader::snapshot_path(config.state.parent_path(), config.instance)});
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
   http::Api api(gatekeeper, api_options(config, group));  // routes
@@ -191,6 +199,7 @@ Exit run(const Config& config) {
     gatekeeper.clock_changed();
   });
   EventPump events(io, dataplane, gatekeeper.event_log());  // what the gate tells
+  watch.links([&] { ready_log.note(gatekeeper.ready()); });
   HostMachine host(gatekeeper, config.host_machine);
   if (!config.host_machine.empty()) {
     host.follow();

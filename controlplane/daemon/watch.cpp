@@ -132,11 +132,38 @@ asio::awaitable<void> Watch::run_clock_steps(std::function<void()> changed) {
   }
 }
 
+void Watch::links(std::function<void()> changed) {
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  sockaddr_nl groups{};
+  groups.nl_family = AF_NETLINK;
+  groups.nl_groups = RTMGRP_LINK | RTMGRP_TC;
+  if (fd >= 0) links_.assign(fd);
+  if (fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&groups), sizeof groups) == 0) {
+    spawn(run_links(std::move(changed)), "links");
+  } else {
+    spdlog::warn("Changes of interfaces are noticed once a second only. errno={}", errno);
+  }
+}
+
+asio::awaitable<void> Watch::run_links(std::function<void()> changed) {
+  std::array<char, 16384> message{};
+  while (!stopping_) {
+    const auto [error] = co_await links_.async_wait(asio::posix::stream_descriptor::wait_read, as_result);
+    if (error || stopping_) co_return;
+    // What it says is not read: whoever is told looks for himself. ENOBUFS: some were lost, so look as well.
+    const int fd = links_.native_handle();
+    while (recv(fd, message.data(), message.size(), 0) > 0 || errno == ENOBUFS) {
+    }
+    changed();
+  }
+}
+
 void Watch::stop() {
   stopping_ = true;
   boost::system::error_code ignored;
   step_timer_.close(ignored);
   address_news_.close(ignored);
+  links_.close(ignored);
   for (Timer& timer : timers_) timer.cancel();
 }
 

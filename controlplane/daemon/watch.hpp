@@ -17,7 +17,8 @@ namespace postern::daemon {
 
 class Watch {
  public:
-  Watch(boost::asio::io_context& io, const core::Clock& clock) : io_(io), clock_(clock), step_timer_(io), address_news_(io) {}
+  Watch(boost::asio::io_context& io, const core::Clock& clock)
+      : io_(io), clock_(clock), step_timer_(io), address_news_(io), links_(io) {}
 
   // Calls `sweep` at each deadline and at least once a second.
   void deadlines(std::function<std::optional<core::BootTime>()> next, std::function<void()> sweep);
@@ -26,6 +27,9 @@ class Watch {
   void clock(std::function<void()> changed);
   // Calls `changed` when an address of this host came or went.
   void addresses(std::function<void()> changed);
+  // Calls `changed` when the kernel tells that an interface or its tc filters changed. It does not tell of everything
+  // (a bpf_link that is detached), so whoever must know asks now and then as well.
+  void links(std::function<void()> changed);
   void every(std::chrono::milliseconds period, std::function<void()> act);
   void stop();
   bool stopped() const { return stopping_; }
@@ -37,12 +41,13 @@ class Watch {
   boost::asio::awaitable<void> run_every(Timer& timer, std::chrono::milliseconds period, std::function<void()> act);
   boost::asio::awaitable<void> run_addresses(std::function<void()> changed);
   boost::asio::awaitable<void> run_clock_steps(std::function<void()> changed);
+  boost::asio::awaitable<void> run_links(std::function<void()> changed);
   void spawn(boost::asio::awaitable<void> work, const char* name);
 
   boost::asio::io_context& io_;
   const core::Clock& clock_;
   std::list<Timer> timers_;
-  boost::asio::posix::stream_descriptor step_timer_, address_news_;
+  boost::asio::posix::stream_descriptor step_timer_, address_news_, links_;
   bool stopping_ = false;
 };
 

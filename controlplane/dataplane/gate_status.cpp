@@ -3,9 +3,12 @@
 #include "controlplane/dataplane/gate_status.hpp"
 
 #include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -13,6 +16,7 @@
 #include "controlplane/dataplane/failure.hpp"
 #include "loader/attach_record.hpp"
 #include "loader/interface.hpp"
+#include "loader/tc_hook.hpp"
 
 namespace postern::dataplane {
 
@@ -65,15 +69,33 @@ core::Result<std::vector<core::ReasonCount>> read_counts(const loader::BpfMap<__
   return counts;
 }
 
-core::Result<void> check_interface(const loader::AttachRecord& record) {
+// While a loader is at work, programs and records are not of one moment.
+bool loader_at_work(const loader::Instance& instance) {
+  const loader::Fd folder(::open(instance.folder().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return folder.valid() && ::flock(folder.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+core::Result<void> check_interface(const loader::AttachRecord& record, bool at_work) {
   if (record.network_namespace != loader::network_namespace()) return {};  // out of our sight
   const std::string again = "; `postern-loader attach --interface " + record.interface + "` guards it again";
-  if (loader::interface_name(record.index).empty())
+  const loader::Interface interface { loader::interface_name(record.index), record.index };
+  if (interface.name.empty())
     return gate_error("the interface " + record.interface + " is gone, or was made anew" + again + ", `postern-loader detach " +
                       "--interface " + record.interface + "` forgets it.");
   __u32 program = 0;
-  if (bpf_xdp_query_id(record.index, 0, &program) == 0 && program == 0)
+  const bool known = bpf_xdp_query_id(record.index, 0, &program) == 0;
+  if (known && program == 0)
     return gate_error("its program is gone from the interface " + record.interface + again + ".");
+  if (known && !at_work && record.way == loader::Way::link && record.ingress_program != 0 && program != record.ingress_program)
+    return gate_error("another program (id " + std::to_string(program) + ") stands in its place on the interface " +
+                      record.interface + ": take that off" + again + ".");
+  const auto egress = loader::egress_program(interface);
+  if (!egress)
+    return gate_error("its filter is gone from the egress hook of the interface " + record.interface +
+                      ", so no flow is learnt" + again + ".");
+  if (!at_work && record.egress_program != 0 && *egress != record.egress_program)
+    return gate_error("another program (id " + std::to_string(*egress) + ") stands in its place at the egress hook of the " +
+                      "interface " + record.interface + again + ".");
   return {};
 }
 
@@ -85,10 +107,15 @@ core::Result<void> check_standing(const loader::MapSet& maps, const loader::Inst
   const std::uint64_t until = config->value_or(gate_config{}).unconfirmed_boot_ns;
   if (until != 0 && until <= boot_time_ns())
     return gate_error("nobody confirmed the attach in time, so everything passes; `postern-loader confirm` or `detach`.");
+  const bool at_work = loader_at_work(instance);
   const auto records = loader::read_attach_records(instance);
   if (records.empty()) return gate_error("it is on no interface; `postern-loader attach` puts it there.");
-  for (const loader::AttachRecord& record : records)
-    if (auto stands = check_interface(record); !stands) return stands;
+  for (const loader::AttachRecord& record : records) {
+    const auto stands = check_interface(record, at_work);
+    if (stands) continue;
+    const auto newer = loader::read_attach_record(instance, record.interface);
+    if (!newer || !check_interface(*newer, loader_at_work(instance))) return stands;
+  }
   return {};
 }
 

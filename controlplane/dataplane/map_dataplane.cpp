@@ -71,7 +71,8 @@ struct MapDataplane::Opened {
 MapDataplane::MapDataplane(DataplaneOptions options)
     : options_(std::move(options)),
       adoption_(options_.adoption_socket.empty() ? instance_of(options_).folder() / "adopt.sock"
-                                                 : options_.adoption_socket) {}
+                                                 : options_.adoption_socket),
+      snapshot_(options_.snapshot) {}
 MapDataplane::~MapDataplane() = default;
 
 core::Result<MapDataplane::Opened*> MapDataplane::open() {
@@ -79,6 +80,12 @@ core::Result<MapDataplane::Opened*> MapDataplane::open() {
   auto maps = loader::MapSet::open(instance_of(options_).bpffs());
   if (!maps) return gate_error(maps.error());
   auto set = std::make_unique<loader::MapSet>(*std::move(maps));
+  // Until then the loader fills them, from the boot snapshot.
+  const auto configured = set->config.lookup(0);
+  if (!configured) return gate_error(configured.error());
+  if (configured->value_or(gate_config{}).abi == 0)
+    return gate_error("postern-loader is still making the maps of gate " + options_.instance +
+                      "; if it was killed, `postern-loader attach` again");
   auto lock = lock_maps(instance_of(options_));
   if (!lock) return lock.error();
   auto records = GrantRecords::open(*set);
@@ -113,7 +120,9 @@ core::Result<core::Projection> MapDataplane::read() {
   const auto opened = open();
   if (!opened) return opened.error();
   if (auto settled = (*opened)->writer.settle_flags(); !settled) return settled.error();
-  return read_projection(*(*opened)->maps, (*opened)->records);
+  auto projection = read_projection(*(*opened)->maps, (*opened)->records);
+  if (projection) snapshot_.read(*projection);
+  return projection;
 }
 
 core::Capacity MapDataplane::capacity() const {
@@ -135,7 +144,14 @@ core::Capacity MapDataplane::capacity() const {
 core::Result<void> MapDataplane::apply(const core::Plan& plan) {
   const auto opened = current();
   if (!opened) return opened.error();
-  return (*opened)->writer.write(plan);
+  if (auto written = (*opened)->writer.write(plan); !written) {
+    snapshot_.lost();
+    return written;
+  }
+  snapshot_.applied(plan);
+  // The gate guards now, whether this succeeds or not; standing() tells, sweep_flows() tries again.
+  static_cast<void>(snapshot_.save());
+  return {};
 }
 
 // Opens the maps for itself: were it to keep new ones, apply() would write to maps that nobody has reconciled.
@@ -148,7 +164,10 @@ core::Result<core::GateStatus> MapDataplane::status() {
 
 core::Result<void> MapDataplane::standing() const {
   if (auto same = still_named(); !same) return same;
-  return check_standing(*opened_->maps, instance_of(options_));
+  if (auto stands = check_standing(*opened_->maps, instance_of(options_)); !stands) return stands;
+  if (const auto& saved = snapshot_.outcome(); !saved)
+    return gate_error("it does, but after a reboot it would guard by an older list: " + saved.error().message);
+  return {};
 }
 
 core::Result<core::Verdict> MapDataplane::explain(const core::Probe& probe, core::BootTime at) {
@@ -160,6 +179,7 @@ core::Result<core::Verdict> MapDataplane::explain(const core::Probe& probe, core
 core::Result<std::size_t> MapDataplane::sweep_flows() {
   const auto opened = current();
   if (!opened) return opened.error();
+  static_cast<void>(snapshot_.save());
   return (*opened)->sweeper.sweep({clock_ns(CLOCK_MONOTONIC_COARSE), clock_ns(CLOCK_BOOTTIME)});
 }
 

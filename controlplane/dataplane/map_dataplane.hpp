@@ -11,6 +11,7 @@
 
 #include "controlplane/core/ports.hpp"
 #include "controlplane/dataplane/adoption.hpp"
+#include "controlplane/dataplane/snapshot_keeper.hpp"
 
 namespace postern::dataplane {
 
@@ -18,6 +19,7 @@ struct DataplaneOptions {
   std::filesystem::path run_dir = "/run/postern";
   std::string instance = "gate";        // the bpffs is run_dir/instance/bpf
   std::filesystem::path adoption_socket = {};  // run_dir/instance/adopt.sock if empty
+  std::filesystem::path snapshot = {};  // of what is guarded, for the next boot; empty: none is written
   std::size_t flows_per_sweep = 16384;  // how many flows one sweep_flows() looks at
 };
 
@@ -57,6 +59,7 @@ class MapDataplane final : public core::Dataplane {
   Adoption adoption_;
   std::unique_ptr<Opened> opened_;
   std::uint64_t openings_ = 0;
+  SnapshotKeeper snapshot_;
 };
 
 }  // namespace postern::dataplane

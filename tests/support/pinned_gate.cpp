@@ -77,6 +77,9 @@ void PinnedGate::load() {
     if (const auto size = sizes_.find(name); size != sizes_.end()) bpf_map__set_max_entries(map, size->second);
   }
   if (bpf_object__load(object.get()) != 0) fail("load the maps");
+  gate_config config{};
+  config.abi = GATE_ABI;
+  if (!open().config.update(0, config)) fail("configure the gate");
   for (const auto& pin : fs::directory_iterator(maps_folder()))
     if (::chown(pin.path().c_str(), 0, ordinary_user) != 0 || ::chmod(pin.path().c_str(), 0660) != 0)
       fail("chown the pins");
