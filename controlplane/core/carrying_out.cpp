@@ -29,12 +29,40 @@ Result<void> told_apart(const Services& services) {
   return {};
 }
 
+// A forward that is guarded stands before a block that is: it would take its address out of another machine's hands.
+Result<void> outside_of_blocks(const Ledger& ledger) {
+  const auto guarded = [&](const ServiceKey& key) {
+    const auto* service = ledger.services().find(key);
+    return service && service->owners > 0;
+  };
+  for (const auto& [id, machine] : ledger.machines()) {
+    for (const auto& forward : machine.forwards) {
+      const Prefix own{forward.address, static_cast<std::uint8_t>(forward.address.family == Family::ipv4 ? 32 : 128)};
+      if (!guarded({own, forward.port, forward.protocol})) continue;
+      for (const auto& [other_id, other] : ledger.machines()) {
+        for (const auto& block : other.addresses) {
+          if (id == other_id || block == own || !block.contains(own)) continue;
+          if (!guarded({block, forward.port, forward.protocol})) continue;
+          return Error{ErrorCode::conflict,
+                       to_string(own) + " port " + std::to_string(forward.port) + " leads to '" + machine.id +
+                           "' as its forward, but lies in " + to_string(block) + ", which is guarded for '" + other.id +
+                           "'.",
+                       "",
+                       {}};
+        }
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
   const auto undo = ledger.apply(change);
   if (needs_room(change)) {
     auto possible = told_apart(ledger.services());
+    if (possible && !(change.put_machines.empty() && change.put_policies.empty())) possible = outside_of_blocks(ledger);
     if (possible) possible = projector.fits(ledger);
     if (!possible) {
       ledger.revert(undo);

@@ -90,7 +90,11 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial,
   }
   decision.policy = p.ledger.request(grant->request).policy.path();
   decision.machines = {grant->machine_id};
-  if (!p.may_revoke(caller.principal, *grant)) {
+  // To end one's own access otherwise than its rule says needs more than to have asked for it: a requester would keep a
+  // session that the rule cuts, or cut that of somebody who shares his address.
+  const bool revokes_any = p.allows(caller.principal, actions::policy_revoke, decision.policy) ||
+                           p.allows(caller.principal, actions::policy_revoke, grant->machine_id);
+  if (ending ? !revokes_any : !p.may_revoke(caller.principal, *grant)) {
     return p.refuse(decision, p.lacks(caller, actions::policy_revoke, decision.policy));
   }
   Faults faults;

@@ -91,8 +91,9 @@ class ReadyLog {
   bool noted_ = false;
 };
 
-// Keeps the machine that is this host registered with the host's addresses. What the gatekeeper refuses is tried again; until
-// then what was guarded stays guarded.
+// Keeps the machine that is this host registered with the host's addresses, also when somebody changed or removed it. An
+// address that another machine has is left to that one; what the gatekeeper refuses is tried again, and until then what was
+// guarded stays guarded.
 class HostMachine {
  public:
   HostMachine(core::Gatekeeper& gatekeeper, std::string name) : gatekeeper_(gatekeeper), name_(std::move(name)) {}
@@ -100,36 +101,60 @@ class HostMachine {
   void follow() {
     auto addresses = local_addresses();
     const bool same = addresses && tried_ == *addresses;
-    if (same && (trouble_.empty() || ++waited_ % calls_between_tries != 0)) return;
-    const auto done = addresses ? put(*addresses) : core::Result<void>(addresses.error());
-    if (done) {
-      spdlog::info("This host is guarded. machine={} addresses={}", name_, addresses->size());
-    } else if (trouble_ != done.error().message) {
-      spdlog::error("This host's addresses are not guarded as they are now. machine={} why=\"{}\"", name_, done.error().message);
+    if (same && !trouble_.empty() && ++waited_ % calls_between_tries != 0) return;
+    const auto changed = addresses ? put(*addresses) : core::Result<bool>(addresses.error());
+    if (!changed) {
+      if (trouble_ != changed.error().message)
+        spdlog::error("This host's addresses are not guarded as they are now. machine={} why=\"{}\"", name_, changed.error().message);
+    } else if (*changed || !same) {
+      spdlog::info("This host is guarded. machine={} addresses={}", name_, addresses->size() - left_out_);
     }
-    trouble_ = done ? "" : done.error().message;
+    trouble_ = changed ? "" : changed.error().message;
     if (addresses) tried_ = *std::move(addresses);
   }
 
  private:
   static constexpr unsigned calls_between_tries = 30;  // each refusal leaves a record
 
-  core::Result<void> put(const std::vector<core::Address>& addresses) {
+  // Whether anything had to be changed.
+  core::Result<bool> put(const std::vector<core::Address>& addresses) {
     const core::Caller self{{"postern", {{"admin", "/"}}}, std::nullopt, "", ""};
     core::MachineDraft draft;
     draft.name = name_;
-    for (const auto& address : addresses) draft.addresses.push_back(core::to_string(address));
-    if (const auto before = gatekeeper_.get_machine(self, name_)) {
+    const auto before = gatekeeper_.get_machine(self, name_);
+    if (before) {
       draft.id = before->machine.id;
       draft.name.reset();
       draft.os = before->machine.os;
       for (const auto& forward : before->machine.forwards)
         draft.forwards.push_back({core::to_string(forward.address), std::to_string(forward.port),
                                   std::string(core::wire_name(forward.protocol)), std::to_string(forward.machine_port)});
-      if (draft.addresses == texts(before->machine.addresses)) return {};
     }
+    const auto machines = gatekeeper_.list_machines(self);
+    if (!machines) return machines.error();
+    left_out_ = 0;
+    for (const auto& address : addresses) {
+      if (const auto* other = owner(*machines, before ? before->machine.id : "", address)) {
+        ++left_out_;
+        if (tried_ != addresses)
+          spdlog::error("An address of this host belongs to another machine and is guarded as that one's only. address={} machine={}",
+                        core::to_string(address), other->id);
+      } else {
+        draft.addresses.push_back(core::to_string(address));
+      }
+    }
+    if (before && draft.addresses == texts(before->machine.addresses)) return false;
     if (const auto done = gatekeeper_.put_machine(self, draft); !done) return done.error();
-    return {};
+    return true;
+  }
+
+  static const core::Machine* owner(const std::vector<core::MachineView>& machines, const std::string& own_id,
+                                    const core::Address& address) {
+    const core::Prefix exact{address, static_cast<std::uint8_t>(address.family == core::Family::ipv4 ? 32 : 128)};
+    for (const auto& view : machines)
+      for (const auto& prefix : view.machine.addresses)
+        if (view.machine.id != own_id && prefix.contains(exact)) return &view.machine;
+    return nullptr;
   }
 
   static std::vector<std::string> texts(const std::vector<core::Prefix>& prefixes) {
@@ -141,6 +166,7 @@ class HostMachine {
   core::Gatekeeper& gatekeeper_;
   std::string name_, trouble_;
   std::optional<std::vector<core::Address>> tried_;
+  std::size_t left_out_ = 0;
   unsigned waited_ = 0;
 };
 

@@ -40,6 +40,9 @@ core::Result<void> PlanWriter::write(const core::Plan& plan) {
   for (const core::Step& step : plan) {
     if (!std::holds_alternative<core::PutEntry>(step))
       if (auto flushed = flush(); !flushed) return flushed;
+    // A service that goes may have guarded what a new one is about to.
+    if (std::holds_alternative<core::EraseService>(step))
+      if (auto enforced = enforce(); !enforced) return enforced;
     if (auto written = write(step); !written) return written;
   }
   if (auto flushed = flush(); !flushed) return flushed;
@@ -57,6 +60,8 @@ core::Result<void> PlanWriter::enforce() {
   for (const core::PutService& step : services_)
     if (auto put = store(step); !put) return put;
   adoption_.adopt(ids);
+  services_.clear();
+  addresses_.clear();
   return {};
 }
 
@@ -134,14 +139,19 @@ core::Result<void> PlanWriter::store(const core::PutAddress& step) {
   return outcome(maps_.guarded_addresses.update(prefix_key(step.address), address_value(step.entry)));
 }
 
-// Ids tell a service from the wider one that a trie may find in its place.
+// Whether what the key leads to is enforced as it stands, be it by a wider service: then nothing is open that would have to
+// be adopted, and a moment of monitoring would open it.
 core::Result<bool> PlanWriter::is_enforced(const core::PutService& step) const {
-  const auto found = !is_exact(step.key.address) ? maps_.service_prefixes.lookup(service_prefix_key(step.key))
-                     : step.key.address.address.family == core::Family::ipv4
-                         ? maps_.services_v4.lookup(service_key_v4(step.key))
-                         : maps_.services_v6.lookup(service_key_v6(step.key));
-  if (!found) return gate_error(found.error());
-  return *found && (*found)->id == step.service.id && ((*found)->flags & GATE_SERVICE_ENFORCE) != 0;
+  if (is_exact(step.key.address)) {
+    const auto exact = step.key.address.address.family == core::Family::ipv4
+                           ? maps_.services_v4.lookup(service_key_v4(step.key))
+                           : maps_.services_v6.lookup(service_key_v6(step.key));
+    if (!exact) return gate_error(exact.error());
+    if (*exact) return ((*exact)->flags & GATE_SERVICE_ENFORCE) != 0;
+  }
+  const auto covering = maps_.service_prefixes.lookup(service_prefix_key(step.key));
+  if (!covering) return gate_error(covering.error());
+  return *covering && ((*covering)->flags & GATE_SERVICE_ENFORCE) != 0;
 }
 
 core::Result<void> PlanWriter::store(const core::PutService& step) {

@@ -125,6 +125,12 @@ if [ "$placement" = host ]; then
 	ip -n "$NS_GATEWAY" address del $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
 	expect "gone, it is guarded no more" wait_for 3 guards_now "$before"
 	expect "the others still open" lab_ssh "${to[@]}" true
+	other=203.0.113.99
+	[ "$family" = 6 ] && other=2001:db8:99::99
+	postern machine add vm1 --address $other >/dev/null || failed "machine add"
+	put_right() { postern machine show vm1 --json | jq -e --arg wrong $other '.addresses | length > 1 and all(startswith($wrong) | not)' >/dev/null; }
+	expect "addresses that the host does not have are put right" wait_for 5 put_right
+	expect "and guarded" wait_for 3 guards_now "$before"
 	postern revoke --machine vm1 >/dev/null || failed "revoke"
 	denied "and shut" lab_ssh "${to[@]}" true
 	daemon_kill -15

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -151,4 +152,35 @@ TEST_CASE("nobody is asked for a service that is enforced already, and all is gu
     REQUIRE(plane.apply({core::PutService{ssh, service}}));
   }
   CHECK_FALSE(plane.adoption_trouble().empty());  // still that of the first time
+}
+
+TEST_CASE("what a wider or narrower service enforces stays so while its address takes another form") {
+  test::PinnedGate gate;
+  const auto maps = gate.open();
+  dataplane::MapDataplane plane({.run_dir = gate.run_dir()});
+  REQUIRE(plane.read());
+  const core::ServiceKey one{*core::parse_prefix("192.0.2.10"), 22, core::Protocol::tcp};
+  const core::ServiceKey block{*core::parse_prefix("192.0.2.0/28"), 22, core::Protocol::tcp};
+  core::ServiceEntry before, after;
+  before.id = 7;
+  after.id = 9;
+  const bool narrows = GENERATE(true, false);
+  const auto& from = narrows ? block : one;
+  const auto& to = narrows ? one : block;
+  REQUIRE(plane.apply({core::PutService{from, before}}));
+
+  // The longest match of the one address, each time somebody might get in.
+  std::vector<bool> enforced;
+  const auto look = [&] {
+    gate_service found{};
+    (void)maps.service_prefixes.for_each([&](const auto&, const gate_service& value) { found = value; });
+    (void)maps.services_v4.for_each([&](const auto&, const gate_service& value) { found = value; });
+    enforced.push_back((found.flags & GATE_SERVICE_ENFORCE) != 0);
+  };
+  {
+    Listener listener(gate.instance() / "adopt.sock", "{\"adopted\":0,\"warnings\":[]}\n", 2, look);
+    REQUIRE(plane.apply({core::PutService{to, after}, core::EraseService{from}}));
+  }
+  look();
+  CHECK(std::find(enforced.begin(), enforced.end(), false) == enforced.end());
 }

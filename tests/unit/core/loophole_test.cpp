@@ -99,6 +99,14 @@ TEST_CASE("a forward does not lead through a port that is guarded for another ma
     REQUIRE_FALSE(answer);
     CHECK(answer.error().code == ErrorCode::conflict);
   }
+  SECTION("nor into a block that is") {
+    REQUIRE(world.gate->put_machine(admin(), machine_draft("vm1", {"10.0.0.1", "10.0.5.0/28"})));
+    REQUIRE(world.gate->put_policy(greta, other_policy(), own));
+    const auto answer = world.gate->put_machine(greta, theirs({"10.7.0.1"}, {{"10.0.5.9", "22", "tcp", "22"}}));
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().code == ErrorCode::conflict);
+    CHECK(world.gate->put_machine(greta, theirs({"10.7.0.1"}, {{"10.0.5.9", "2222", "tcp", "22"}})));
+  }
   SECTION("beside it is fine: a gateway's own ports and those it forwards") {
     CHECK(world.gate->put_machine(greta, theirs({"10.7.0.1"}, {{"10.0.0.1", "2222", "tcp", "22"}})));
     CHECK(world.gate->put_policy(greta, other_policy(), own));

@@ -226,6 +226,15 @@ TEST_CASE("a revocation may overrule how the rule ends, and a grant that is over
   CHECK(world.record_of(spared.serial) == RecordState::draining);
   world.require_in_step();
 
+  const auto kept = world.granted(alice(), ask("vm1", {"3389", "PT30M"}));
+  for (const auto* ending : {"drain", "cut"}) {
+    const auto own = world.gate->revoke(alice(), kept.serial, ending);
+    REQUIRE_FALSE(own);
+    CHECK(own.error().code == ErrorCode::authorization_failed);
+  }
+  CHECK(world.gate->revoke(alice(), kept.serial));
+  CHECK(world.record_of(kept.serial) == RecordState::cut);
+
   const auto wrong = world.gate->revoke(admin(), spared.serial, "slowly");
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().code == ErrorCode::invalid_input);
