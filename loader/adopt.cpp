@@ -129,12 +129,8 @@ LoaderError unknown(const std::vector<std::uint32_t>& ids) {
 
 }  // namespace
 
-LoaderResult<AdoptReport> adopt(const Instance& instance, const std::set<std::uint32_t>& services) {
-  if (auto named = check_instance_name(instance.name); !named) return named.error();
-  if (auto root = check_root(); !root) return root.error();
-  const auto maps = MapSet::open(instance.bpffs());
-  if (!maps) return maps.error();
-  ServiceIndex index(*maps);
+LoaderResult<AdoptReport> adopt(const MapSet& maps, const std::set<std::uint32_t>& services) {
+  ServiceIndex index(maps);
   if (auto read = index.read(); !read) return read.error();
   std::vector<std::uint32_t> missing;
   std::set_difference(services.begin(), services.end(), index.ids().begin(), index.ids().end(),
@@ -155,7 +151,7 @@ LoaderResult<AdoptReport> adopt(const Instance& instance, const std::set<std::ui
     if (!id || !seen.emplace(session.family, session.protocol, session.client, session.machine, session.client_port_be,
                              session.machine_port_be).second)
       return;
-    const auto stored = store(*maps, session, flow_of(session, *id));
+    const auto stored = store(maps, session, flow_of(session, *id));
     if (stored) return void(++report.adopted);
     if (stored.error().errno_value == EEXIST) return void(++report.known);
     if (stored.error().errno_value == E2BIG || stored.error().errno_value == ENOMEM) return void(++report.not_stored);
@@ -171,6 +167,14 @@ LoaderResult<AdoptReport> adopt(const Instance& instance, const std::set<std::ui
     report.warnings.push_back("the table of flows is full: " + std::to_string(report.not_stored) +
                               " open sessions were not adopted and end when their service is enforced");
   return report;
+}
+
+LoaderResult<AdoptReport> adopt(const Instance& instance, const std::set<std::uint32_t>& services) {
+  if (auto named = check_instance_name(instance.name); !named) return named.error();
+  if (auto root = check_root(); !root) return root.error();
+  const auto maps = MapSet::open(instance.bpffs());
+  if (!maps) return maps.error();
+  return adopt(*maps, services);
 }
 
 LoaderResult<std::set<std::uint32_t>> parse_service_ids(const std::string& line) {

@@ -10,6 +10,7 @@
 
 #include "loader/error.hpp"
 #include "loader/instance.hpp"
+#include "loader/map_set.hpp"
 
 namespace postern::loader {
 
@@ -21,6 +22,8 @@ struct AdoptReport {
 };
 
 // The open sessions of these services. Refused, and nothing done, if the maps do not have them all.
+LoaderResult<AdoptReport> adopt(const MapSet& maps, const std::set<std::uint32_t>& services);
+// The same in the maps of this instance, for root.
 LoaderResult<AdoptReport> adopt(const Instance& instance, const std::set<std::uint32_t>& services);
 
 // What a socket may say: "3 17 42\n", ids in decimal, nothing else. `line` is without its newline.

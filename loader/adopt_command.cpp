@@ -40,8 +40,11 @@ LoaderResult<std::string> read_line() {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - clock::now()).count();
     pollfd waiting{STDIN_FILENO, POLLIN, 0};
-    if (left <= 0 || ::poll(&waiting, 1, static_cast<int>(left)) == 0)
+    const int ready = left <= 0 ? 0 : ::poll(&waiting, 1, static_cast<int>(left));
+    if (ready == 0)
       return LoaderError{"no line of service ids came within " + std::to_string(patience.count()) + " s", ETIMEDOUT};
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) return system_error("wait for the service ids", errno);
     char buffer[4096];
     const ssize_t size = ::read(STDIN_FILENO, buffer, sizeof(buffer));
     if (size < 0 && errno == EINTR) continue;

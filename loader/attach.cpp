@@ -2,7 +2,9 @@
 // attach: probe, prepare, load, configure, attach; every step adds what undoes it. See gate.hpp.
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
+#include "loader/adopt.hpp"
 #include "loader/attach_interface.hpp"
 #include "loader/boot_snapshot.hpp"
 #include "loader/gate.hpp"
@@ -31,6 +33,7 @@ class Attach {
   LoaderResult<void> fill();
   LoaderResult<void> configure();
   LoaderResult<void> add_failsafes(InstanceRecord& record);
+  LoaderResult<void> adopt_open();
   LoaderResult<void> attach_all();
   LoaderResult<void> start_timer();
 
@@ -41,6 +44,7 @@ class Attach {
   std::optional<InstanceLock> lock_;  // outlives the undoing
   std::vector<Interface> interfaces_;
   std::vector<gate_prefix_key> failsafe_;
+  std::set<std::uint32_t> from_snapshot_;  // ids of services
   bool dispatcher_ = false;
   Made made_;
   std::optional<LoadedGate> gate_;
@@ -50,8 +54,8 @@ class Attach {
 
 LoaderResult<void> Attach::run() {
   using Step = LoaderResult<void> (Attach::*)();
-  for (const Step step : {&Attach::check, &Attach::prepare, &Attach::load, &Attach::fill, &Attach::configure, &Attach::attach_all,
-                          &Attach::start_timer}) {
+  for (const Step step : {&Attach::check, &Attach::prepare, &Attach::load, &Attach::fill, &Attach::configure, &Attach::adopt_open,
+                          &Attach::attach_all, &Attach::adopt_open, &Attach::start_timer}) {
     if (auto done = (this->*step)(); !done) return done;
     if (signals_.waiting()) return LoaderError{"interrupted: everything is as it was before", EINTR};
   }
@@ -139,6 +143,8 @@ LoaderResult<void> Attach::fill() {
   if (!*found) return {};
   if (!(*found)->warning.empty()) report_.warnings.push_back((*found)->warning);
   report_.from_snapshot = (*found)->snapshot.size();
+  for (const SnapshotRecord& record : (*found)->snapshot)
+    if (record.kind == SnapshotKind::service) from_snapshot_.insert(record.id);
   return fill_from_snapshot(*maps_, (*found)->snapshot);
 }
 
@@ -181,6 +187,22 @@ LoaderResult<void> Attach::add_failsafes(InstanceRecord& record) {
   if (!added) return added.error();
   if (*added) record.until_confirmed.push_back(*client);
   report_.ssh_client = client;
+  return {};
+}
+
+// What a snapshot guards is enforced from the programs' first packet on, so that nobody comes in by the switch. Sessions that
+// are open become flows before it, those that opened just before it after it: none of them opened through the gate. It is
+// no reason not to guard if they cannot be found.
+LoaderResult<void> Attach::adopt_open() {
+  if (from_snapshot_.empty()) return {};
+  const auto adopted = adopt(*maps_, from_snapshot_);
+  const bool first = report_.interfaces.empty();
+  if (adopted) report_.adopted += adopted->adopted;
+  if (first) return {};
+  if (!adopted)
+    report_.warnings.push_back("open sessions were not taken over: " + adopted.error().sentence);
+  else
+    report_.warnings.insert(report_.warnings.end(), adopted->warnings.begin(), adopted->warnings.end());
   return {};
 }
 

@@ -75,7 +75,8 @@ int run_attach(AttachWords& words) {
               << it.interface << (replaced ? " replaced, maps and flows kept, " : " attached, ") << to_string(it.mode)
               << ", by " << to_string(it.way) << "\n";
   if (report->from_snapshot)
-    std::cout << "guards by the boot snapshot (" << *report->from_snapshot << " records) until posternd has run; no grant is in force\n";
+    std::cout << "guards by the boot snapshot (" << *report->from_snapshot << " records) until posternd has run; no grant is in force, and "
+              << report->adopted << " open session(s) go on\n";
   if (report->no_snapshot)
     std::cout << "there is no boot snapshot " << options.snapshot->string() << ": guards nothing until posternd has run\n";
   if (options.confirm_within)

@@ -3,6 +3,7 @@
 // returned: a session that could not be adopted is no reason not to guard its port.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <set>
@@ -14,9 +15,12 @@ namespace postern::dataplane {
 
 class Adoption {
  public:
-  explicit Adoption(std::filesystem::path socket) : socket_(std::move(socket)) {}
+  // Of a whole exchange, whatever the other side does: a million tracked connections take about two seconds.
+  static constexpr std::chrono::milliseconds usual_patience{3000};
+  explicit Adoption(std::filesystem::path socket, std::chrono::milliseconds patience = usual_patience)
+      : socket_(std::move(socket)), patience_(patience) {}
 
-  // Waits for the answer, at most a few seconds.
+  // Waits for the answer, at most as long as its patience.
   void adopt(const std::set<std::uint32_t>& services);
   // A sentence about the last time, empty if all was well.
   const std::string& trouble() const { return trouble_; }
@@ -25,6 +29,7 @@ class Adoption {
   core::Result<std::string> ask(const std::string& line) const;
 
   std::filesystem::path socket_;
+  std::chrono::milliseconds patience_;
   std::string trouble_;
 };
 

@@ -74,6 +74,22 @@ wait_for 10 ready ||
 	failed "the daemon takes the new gate"
 expect "put back with empty tables, it adopts the session" session_moves_much
 denied "a new connection is dropped" lab_ssh "${to[@]}" true
+
+# The gate guards by its boot snapshot from the first packet on, nobody there to ask for adoption.
+counted() { gate_loader status --json | jq --arg name "$1" '[.reasons[] | select(.name == $name) | .packets] | add // 0'; }
+daemon_kill -9
+gate_loader detach >/dev/null || failed "detach"
+expect "attach by the boot snapshot, the daemon dead" gate_attach --snapshot "$LAB_DIR/state/lab.snapshot"
+says 'and 1 open session\(s\) go on'
+same "the session was adopted" 1 "$(flows $adopted)"
+same "not one of its packets was dropped" 0 "$(counted no_grant)"
+expect "it lives on and moves a megabyte" session_moves_much
+refuse "a new connection is dropped" lab_ssh "${to[@]}" true
+[ "$(counted no_grant)" -gt 0 ] || failed "the gate counted nothing"
+daemon_start
+wait_for 10 ready || failed "the daemon takes the gate"
+expect "the daemon is back, the session lives on" session_moves snapshot
+denied "a new connection is dropped" lab_ssh "${to[@]}" true
 session_close
 
 # ---- the very moment ----

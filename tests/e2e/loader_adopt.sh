@@ -38,6 +38,9 @@ exits 2 "the socket refuses a second line" loader adopt --stdin < <(printf '1\n2
 exits 2 "and a line without an end" loader adopt --stdin < <(printf 1)
 exits 2 "and one too long" loader adopt --stdin < <(head -c 1200000 /dev/zero | tr '\0' 1)
 exits 1 "and an unknown id" loader adopt --stdin <<<"1 99"
+# Ends by itself when nobody reads any more, or after twenty seconds.
+exits 2 "and one that comes a byte at a time" loader adopt --stdin < <(for _ in {1..200}; do sleep 0.1; printf 1; done 2>/dev/null)
+says 'no line of service ids came within'
 same "nothing was adopted meanwhile" 0 "$(flows)"
 
 # ---- sessions ----
@@ -95,6 +98,17 @@ same "a forward, with the address that clients use" "4 2 $((2222 % 256 * 256 + 2
 same "nobody else's" 3 "$(flows)"
 expect "asked again" loader adopt --stdin <<<"1 2 1"
 same "they are known" '0 3' "$(said '"\(.adopted) \(.known)"')"
+
+# What the unit leaves it: few capabilities, no new privileges, and a file system that is only read.
+unit=$(dirname "$0")/../../packaging/postern-adopt@.service
+rights=$(sed -n 's/^CapabilityBoundingSet=//p' "$unit" | sed 's/CAP_/+/g; s/ /,/g' | tr A-Z a-z)
+grep -qx 'ProtectSystem=strict' "$unit" && grep -qx 'NoNewPrivileges=yes' "$unit" && [ -n "$rights" ] || failed "the unit says less than is tried here"
+as_unit() {
+	nsenter --net="/run/netns/$NS_GATE" unshare -m sh -c 'mount -o remount,bind,ro "$1" && shift && exec "$@"' _ "$BPFFS" \
+		setpriv --no-new-privs --inh-caps=-all --bounding-set="-all,$rights" "$BUILD/loader/postern-loader" adopt --run-dir "$RUN_DIR" --stdin
+}
+expect "as the unit starts it" as_unit <<<"1 2"
+same "it finds the same" '0 3 []' "$(said '"\(.adopted) \(.known) \(.warnings)"')"
 
 expect "UDP nobody answered is no session" loader adopt --json 3
 same "none of it is adopted" 0 "$(said .adopted)"

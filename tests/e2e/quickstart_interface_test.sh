@@ -5,7 +5,6 @@
 . "$(dirname "$0")/story.sh"
 cd "$(dirname "$0")/../.." || exit 2
 STRANGER=$CLIENT_TWO
-within=20 # seconds; what is tried meanwhile takes five where nothing else runs
 
 lab_begin quickstart-interface
 MACHINE=198.51.100.1
@@ -24,7 +23,7 @@ session_open -b $CLIENT && echo "ok: the admin has a session" || failed "no ssh 
 expect "a stranger gets in before there is a gate" comes_in $STRANGER
 
 echo "# nobody confirms"
-expect "the gate goes up" quickstart --confirm-within ${within}s
+expect "the gate goes up" quickstart --confirm-within 10m
 says "$CLIENT is never gated"
 says 'confirm$'
 expect "it is attached" attached
@@ -35,20 +34,20 @@ expect "the admin's session moves bytes" session_moves_much
 expect "the admin gets in anew, without a grant" comes_in $CLIENT
 exits 1 "a second one beside it is refused" quickstart
 says 'detach it first'
-expect "in time it is undone" wait_for $((within + 5)) detached
+# What was tried takes as long as the host needs; the rest of the time is nobody's to wait for.
+expect "the time is made short" loader attach --interface outside --confirm-within 1s
+says 'replaced'
+expect "in time it is undone" wait_for 20 detached
 expect "nothing is attached, says the loader" wait_for 5 in_host test ! -e /run/postern/gate/bpf
 expect "a stranger gets in again" comes_in $STRANGER
 expect "the admin's session has not noticed" session_moves_much
 
 echo "# tried again, and confirmed"
-expect "the gate goes up a second time" quickstart --confirm-within ${within}s
-end=$((${EPOCHREALTIME%[.,]*} + within))
+expect "the gate goes up a second time" quickstart --confirm-within 10m
 expect "the admin asks for what he is told to ask for" lab_ssh "'$POSTERN_BUILD/tools/postern/postern' request me --port 22 --for 1h"
 says "$CLIENT"
 expect "and confirms from a new connection" lab_ssh "'$POSTERN_BUILD/loader/postern-loader' confirm"
-past_end() { [ "${EPOCHREALTIME%[.,]*}" -gt $((end + 1)) ]; }
-wait_for $((within + 5)) past_end
-expect "past the time it still stands" loader status
+expect "no time runs any more" loader status
 says '^confirmed'
 expect "attached" attached
 denied "a stranger is refused" comes_in $STRANGER

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -21,19 +22,53 @@ using namespace postern;
 
 namespace {
 
+struct Listening {
+  explicit Listening(const std::filesystem::path& path, int backlog = 1)
+      : fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || ::listen(fd, backlog) != 0)
+      std::abort();
+  }
+  ~Listening() { ::close(fd); }
+  int fd;
+};
+
+// Reads and writes a byte every 20 ms, never a newline, until it is left alone or ten seconds have gone.
+class DrippingPeer {
+ public:
+  explicit DrippingPeer(const std::filesystem::path& path)
+      : listening_(path), thread_([this] {
+          const int peer = ::accept(listening_.fd, nullptr, nullptr);
+          for (int i = 0; i < 500 && !left_; ++i) {
+            char byte = ' ';
+            (void)!::recv(peer, &byte, 1, MSG_DONTWAIT);
+            byte = ' ';
+            left_ = ::send(peer, &byte, 1, MSG_NOSIGNAL) != 1;
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          }
+          ::close(peer);
+        }) {}
+  bool was_left() {
+    thread_.join();
+    return left_;
+  }
+
+ private:
+  Listening listening_;
+  bool left_ = false;
+  std::thread thread_;
+};
+
 // Takes a line and answers, as often as it is told.
 class Listener {
  public:
   Listener(const std::filesystem::path& path, std::string answer, int times = 1, std::function<void()> meanwhile = {})
-      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-    if (::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || ::listen(fd_, 1) != 0)
-      std::abort();
+      : listening_(path) {
     thread_ = std::thread([this, answer = std::move(answer), times, meanwhile = std::move(meanwhile)] {
       for (int i = 0; i < times; ++i) {
-        const int peer = ::accept(fd_, nullptr, nullptr);
+        const int peer = ::accept(listening_.fd, nullptr, nullptr);
         char byte = 0;
         while (::read(peer, &byte, 1) == 1) {
           heard_ += byte;
@@ -46,9 +81,8 @@ class Listener {
     });
   }
   ~Listener() {
-    ::shutdown(fd_, SHUT_RDWR);
+    ::shutdown(listening_.fd, SHUT_RDWR);
     if (thread_.joinable()) thread_.join();
-    ::close(fd_);
   }
   std::string heard() {
     thread_.join();
@@ -56,7 +90,7 @@ class Listener {
   }
 
  private:
-  int fd_;
+  Listening listening_;
   std::string heard_;
   std::thread thread_;
 };
@@ -90,6 +124,29 @@ TEST_CASE("whatever goes wrong is a sentence for status, until the next time goe
   CHECK(answered("{\"adopted\":0,\"warnings\":[\"full\",\"late\"]}\n").find("full; late") != std::string::npos);
   for (const char* answer : {"", "\n", "nonsense\n", "[]\n", "{\"error\":7}\n"}) CHECK_FALSE(answered(answer).empty());
   CHECK(answered("{\"adopted\":0,\"warnings\":[]}\n").empty());
+}
+
+TEST_CASE("a peer that takes, or brings, a byte now and then holds nobody for longer than the patience") {
+  test::TempFolder folder;
+  const auto path = folder.path() / "adopt.sock";
+  std::set<std::uint32_t> many;  // more than a socket's buffers hold
+  for (std::uint32_t id = 4'000'000'000; many.size() < 90'000; ++id) many.insert(id);
+  DrippingPeer peer(path);
+  dataplane::Adoption adoption(path, std::chrono::milliseconds(300));
+  SECTION("takes") { adoption.adopt(many); }
+  SECTION("brings") { adoption.adopt({1}); }
+  CHECK(adoption.trouble().find("timed out") != std::string::npos);
+  CHECK(peer.was_left());
+}
+
+TEST_CASE("a peer that takes no connection holds nobody") {
+  test::TempFolder folder;
+  const auto path = folder.path() / "adopt.sock";
+  Listening listening(path, 0);
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i)
+    callers.emplace_back([&path] { dataplane::Adoption(path, std::chrono::milliseconds(300)).adopt({1}); });
+  for (std::thread& caller : callers) caller.join();
 }
 
 TEST_CASE("what begins to be enforced is monitored and learns while it is asked for the first time") {
