@@ -168,6 +168,7 @@ struct GateStatus {
   std::optional<BootTime> unconfirmed_until;
   std::vector<ReasonCount> reasons;
   std::vector<ReasonCount> tallies;  // `pass` is meaningless here
+  std::size_t one_way_connections = 0;  // whose answers leave by another way: they live only as long as their grant
 };
 
 // A packet that nobody sends: what would become of it?

@@ -60,6 +60,10 @@ bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_
   return is_older(last, idle_ns, now.coarse_ns);
 }
 
+bool is_one_way(std::uint8_t protocol, const gate_flow& flow) {
+  return protocol == IPPROTO_TCP && flow.machine.packets == 0 && (flow.client.flags & GATE_SIDE_ACK_VALID) != 0;
+}
+
 gate_flow_end how_it_ended(const gate_flow& flow, const gate_record& record, const SweepTime& now) {
   if (is_cut(flow, record, now) || is_overlong(flow, now)) return GATE_FLOW_END_CUT;
   if (((flow.client.flags | flow.machine.flags) & GATE_SIDE_RST) != 0) return GATE_FLOW_END_RESET;

@@ -20,6 +20,10 @@ bool is_dead_established(std::uint8_t protocol, const gate_flow& flow, const gat
                          const gate_config& config, const SweepTime& now);
 // Its longest session time is over: no packet passes by it any more.
 bool is_overlong(const gate_flow& flow, const SweepTime& now);
+// The client has gone on after its SYN, and no packet of the machine has left by a guarded interface: its answers go another
+// way, so the flow lives only as long as its grant.
+bool is_one_way(std::uint8_t protocol, const gate_flow& flow);
+
 bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
                        const gate_config& config, const SweepTime& now);
 

@@ -35,6 +35,7 @@ core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
     started_ = true;
     if (!swept) {
       cursor_.restart();
+      one_way_so_far_ = 0;
       return swept.error();
     }
     removed += *swept;
@@ -45,6 +46,7 @@ core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
     stage_ = 0;
     started_ = false;
     ++walks_;
+    one_way_ = std::exchange(one_way_so_far_, 0);
     break;
   }
   return removed;
@@ -72,7 +74,11 @@ core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, st
         continue;
       }
     }
-    if (established) count(flows[i]);
+    if (established) {
+      count(flows[i]);
+    } else if (is_one_way(keys[i].protocol, flows[i])) {
+      ++one_way_so_far_;
+    }
   }
   return removed;
 }

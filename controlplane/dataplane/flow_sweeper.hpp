@@ -29,6 +29,8 @@ class FlowSweeper {
   // True if the last call ended a walk: the next one begins anew.
   bool at_start() const { return stage_ == 0 && !started_; }
   std::uint64_t walks() const { return walks_; }  // that have ended
+  // Of the half-open flows that the last whole walk left.
+  std::size_t one_way() const { return one_way_; }
   // The established flows it has removed since it was last asked.
   std::vector<core::FlowEvent> take_closed() { return std::exchange(closed_, {}); }
 
@@ -49,6 +51,7 @@ class FlowSweeper {
   int stage_ = 0;  // which table: established v4, v6, half-open v4, v6
   bool started_ = false;
   std::uint64_t walks_ = 0;
+  std::size_t one_way_ = 0, one_way_so_far_ = 0;
   std::vector<core::FlowEvent> closed_;
   loader::BatchCursor cursor_;
   std::unordered_map<std::uint32_t, Count> counts_;  // by slot, of this walk

@@ -159,7 +159,9 @@ core::Result<core::GateStatus> MapDataplane::status() {
   const loader::Instance instance = instance_of(options_);
   const auto maps = loader::MapSet::open(instance.bpffs());
   if (!maps) return gate_error(maps.error());
-  return read_status(*maps, instance);
+  auto status = read_status(*maps, instance);
+  if (status && opened_) status->one_way_connections = opened_->sweeper.one_way();
+  return status;
 }
 
 core::Result<void> MapDataplane::standing() const {

@@ -253,6 +253,7 @@ Json encode_status(const core::GateStatus& status) {
   json["abi"] = status.abi;
   json["interfaces"] = status.interfaces;
   json["unconfirmed"] = status.unconfirmed_until.has_value();
+  json["oneWayConnections"] = status.one_way_connections;
   json["reasons"] = encode_counts(status.reasons, true);
   json["tallies"] = encode_counts(status.tallies, false);
   return json;

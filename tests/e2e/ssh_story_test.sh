@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # The main job with real ssh: shut → asked → in → the grant ends by itself → the open session lives, nothing new comes
 # in → revoked. With "killed": the daemon dies by -9 while the grant runs, and the grant ends without it (I2, I4, I6).
+# With "stopped": the same by SIGSTOP and SIGCONT.
 . "$(dirname "$0")/story.sh"
 killed=${1:-no}
+away() { if [ $killed = stopped ]; then kill -STOP "$DAEMON_PID"; else daemon_kill -9; fi; }
+back() { if [ $killed = stopped ]; then kill -CONT "$DAEMON_PID"; else daemon_start; fi; }
 
 # What was decided, without how it was used meanwhile.
 decided() { jq 'del(.grants[] | .admitted, .established, .lastAdmittedUtc)'; }
@@ -22,15 +25,15 @@ expect "ssh comes in" lab_ssh true
 denied "another address does not" lab_ssh -b $CLIENT_TWO true
 session_open || failed "a session that stays open"
 
-if [ "$killed" = killed ]; then
+if [ "$killed" != no ]; then
 	before=$(postern grants --json)
-	daemon_kill -9
+	away
 	expect "without the daemon the grant admits" lab_ssh true
 	expect "without the daemon the open session moves bytes" session_moves_much
 	wait_for $((seconds + 3)) test "$(date +%s)" -gt 0 && while [ "$(date +%s)" -le "$end" ]; do sleep 0.1; done
 	refuse "without the daemon the grant ends on time" lab_ssh true
 	expect "without the daemon the open session outlives it" session_moves_much
-	daemon_start
+	back
 	same "the ended grant is known after the restart" "$(jq -r '.grants[0].serial' <<<"$before")" \
 		"$(postern grants --all --json | jq -r '.grants[0].serial')"
 else
@@ -42,10 +45,10 @@ expect "the open session lives on and moves a megabyte" session_moves_much
 
 expect "a longer grant" postern request vm1 --port 22 --for 1h --from $CLIENT
 expect "ssh comes in" lab_ssh true
-if [ "$killed" = killed ]; then
+if [ "$killed" != no ]; then
 	before=$(postern grants --json | decided)
-	daemon_kill -9
-	daemon_start
+	away
+	back
 	same "restarted, the grants are what they were" "$before" "$(postern grants --json | decided)"
 	same "and so is the map" "$(listed_serials)" "$(map_serials)"
 	expect "ssh comes in" lab_ssh true

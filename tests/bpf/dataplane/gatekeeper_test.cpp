@@ -126,3 +126,26 @@ TEST_CASE("a gate on no interface, or on one that is gone, or not confirmed in t
   std::filesystem::remove(gate.instance() / "attach-eth9.json");
   CHECK_FALSE(daemon.gatekeeper.ready());
 }
+
+// Requests overlap, end and are asked again: what is owed stands in the map at each look, and when all has ended
+// nothing is left there.
+TEST_CASE("a hundred thousand sources come and go") {
+  PinnedGate gate;
+  test::TempFolder folder;
+  Daemon daemon(gate, folder.file());
+  REQUIRE(daemon.gatekeeper.put_machine(admin(), machine_draft("vm1", {"10.0.0.1"})));
+  REQUIRE(daemon.gatekeeper.put_policy(admin(), policy_id(), policy_draft({{"vm1", {Rule{}}}})));
+  constexpr int rounds = 20, requests = 100, sources = 50;
+  for (int round = 0; round < rounds; ++round) {
+    CAPTURE(round);
+    for (int request = 0; request < requests; ++request) {
+      Ask port{"22", "PT1H"};
+      for (int i = 0; i < sources; ++i)
+        port.sources.push_back("10.9." + std::to_string(request) + "." + std::to_string(i));
+      REQUIRE(daemon.gatekeeper.initiate(alice(), policy_id(), ask("vm1", port)));
+    }
+    daemon.clock.advance(round % 2 == 0 ? 30min : 61min);
+    daemon.gatekeeper.sweep();
+    CHECK(held(gate).entries.size() == (round % 2 == 0 ? requests * sources : 0));
+  }
+}
