@@ -12,7 +12,7 @@ enum Exit : int {
   exit_failed = 1,  // nothing was changed, unless the message says so
   exit_usage = 2,
   exit_not_attached = 3,  // status, confirm, ensure
-  exit_not_whole = 4,     // status: a program is missing, or the gate stands open unconfirmed; doctor: something lacks
+  exit_not_whole = 4,     // status: a program is missing, or the gate stands open unconfirmed; doctor: attach would be refused
   exit_snapshot = 5,      // attach, ensure: the boot snapshot cannot be read, so nothing was attached
 };
 

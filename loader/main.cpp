@@ -18,7 +18,7 @@ int main(int argc, char** argv) try {
   app.require_subcommand(1);
   app.footer(
       "Exit codes: 0 done; 1 failed, and nothing was changed; 2 wrong usage; 3 nothing is attached (status, confirm, ensure);\n"
-      "4 attached, but not whole (status, ensure), or something needed is missing (doctor);\n"
+      "4 attached, but not whole (status, ensure), or attach would be refused (doctor);\n"
       "5 the boot snapshot cannot be read, so nothing was attached (attach, ensure).");
   int code = exit_done;
   add_attach(app, code);

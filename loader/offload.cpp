@@ -39,7 +39,9 @@ LinkFacts read_link_facts(const Interface& interface) {
   if (ask(socket, interface, &driver)) facts.driver = driver.driver;
   ethtool_value flags{};
   flags.cmd = ETHTOOL_GFLAGS;
-  if (ask(socket, interface, &flags)) facts.large_receive_offload = (flags.data & ETH_FLAG_LRO) != 0;
+  if (!ask(socket, interface, &flags)) return facts;
+  facts.large_receive_offload = (flags.data & ETH_FLAG_LRO) != 0;
+  facts.vlan_stripped = (flags.data & ETH_FLAG_RXVLAN) != 0;
   return facts;
 }
 

@@ -12,6 +12,7 @@ struct LinkFacts {
   std::string driver;  // "" if the driver does not tell
   int mtu = 0;
   bool large_receive_offload = false;
+  bool vlan_stripped = false;  // tags are taken off what comes in
 };
 
 LinkFacts read_link_facts(const Interface& interface);

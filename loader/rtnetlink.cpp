@@ -24,7 +24,7 @@ LoaderResult<bool> visit_messages(Bytes datagram, const std::function<void(std::
     const Bytes payload = datagram.first(header.nlmsg_len).subspan(sizeof header);
     if (header.nlmsg_type == NLMSG_DONE) return true;
     if (header.nlmsg_type == NLMSG_ERROR)
-      return system_error("ask the kernel by rtnetlink", -body_of<nlmsgerr>(payload).error);
+      return system_error("ask the kernel by netlink", -body_of<nlmsgerr>(payload).error);
     visit(header.nlmsg_type, payload);
     const std::size_t whole = (header.nlmsg_len + 3) / 4 * 4;
     datagram = datagram.subspan(std::min(whole, datagram.size()));
@@ -36,7 +36,12 @@ LoaderResult<bool> visit_messages(Bytes datagram, const std::function<void(std::
 
 LoaderResult<void> dump_rtnetlink(std::uint16_t type, Bytes body,
                                   const std::function<void(std::uint16_t, Bytes)>& visit) {
-  const Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  return dump_netlink(NETLINK_ROUTE, type, body, visit);
+}
+
+LoaderResult<void> dump_netlink(int protocol, std::uint16_t type, Bytes body,
+                                const std::function<void(std::uint16_t, Bytes)>& visit) {
+  const Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   nlmsghdr header{};
   header.nlmsg_len = static_cast<std::uint32_t>(sizeof header + body.size());
   header.nlmsg_type = type;
@@ -44,12 +49,12 @@ LoaderResult<void> dump_rtnetlink(std::uint16_t type, Bytes body,
   std::vector<std::byte> request(bytes_of(header).begin(), bytes_of(header).end());
   request.insert(request.end(), body.begin(), body.end());
   if (!socket.valid() || ::send(socket.get(), request.data(), request.size(), 0) < 0)
-    return system_error("ask the kernel by rtnetlink", errno);
+    return system_error("ask the kernel by netlink", errno);
   std::vector<std::byte> reply(largest_reply);
   for (;;) {
     const ssize_t got = ::recv(socket.get(), reply.data(), reply.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return system_error("hear the kernel's answer by rtnetlink", got < 0 ? errno : EIO);
+    if (got <= 0) return system_error("hear the kernel's answer by netlink", got < 0 ? errno : EIO);
     const auto last = visit_messages(Bytes(reply).first(static_cast<std::size_t>(got)), visit);
     if (!last) return last.error();
     if (*last) return {};

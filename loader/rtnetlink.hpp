@@ -14,7 +14,10 @@ namespace postern::loader {
 
 using Bytes = std::span<const std::byte>;
 
-// Calls visit(type, payload) for each message of a dump. `body` is what follows the header of the request.
+// Calls visit(type, payload) for each message of a dump. `body` is what follows the header of the request; `protocol` is
+// NETLINK_ROUTE or another.
+LoaderResult<void> dump_netlink(int protocol, std::uint16_t type, Bytes body,
+                                const std::function<void(std::uint16_t, Bytes)>& visit);
 LoaderResult<void> dump_rtnetlink(std::uint16_t type, Bytes body,
                                   const std::function<void(std::uint16_t, Bytes)>& visit);
 // Calls visit(type, value) for each attribute of an area that holds nothing else; nested flags are taken away.

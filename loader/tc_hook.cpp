@@ -37,6 +37,14 @@ std::optional<std::uint32_t> bpf_id(Bytes attributes) {
   return id;
 }
 
+// Nothing if it could not be asked.
+std::optional<bool> any_filter(const Interface& interface, std::uint32_t parent) {
+  bool found = false;
+  const tcmsg request = on(interface, parent);
+  const auto asked = dump_rtnetlink(RTM_GETTFILTER, bytes_of(request), [&found](std::uint16_t, Bytes) { found = true; });
+  return asked ? std::optional(found) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::uint32_t> egress_program(const Interface& interface) {
@@ -66,14 +74,11 @@ bool has_clsact(const Interface& interface) {
 }
 
 bool has_filters(const Interface& interface) {
-  bool found = false;
-  for (const std::uint32_t parent : {ingress_hook, egress_hook}) {
-    const tcmsg request = on(interface, parent);
-    const auto asked =
-        dump_rtnetlink(RTM_GETTFILTER, bytes_of(request), [&found](std::uint16_t, Bytes) { found = true; });
-    found = found || !asked;
-  }
-  return found;
+  return any_filter(interface, ingress_hook).value_or(true) || any_filter(interface, egress_hook).value_or(true);
+}
+
+bool has_ingress_filters(const Interface& interface) {
+  return any_filter(interface, ingress_hook).value_or(false);
 }
 
 }  // namespace postern::loader

@@ -18,5 +18,6 @@ std::optional<std::uint32_t> egress_program(const Interface& interface);
 bool has_clsact(const Interface& interface);
 // Whether either clsact hook holds any filter. If the kernel does not tell, it is said to.
 bool has_filters(const Interface& interface);
+bool has_ingress_filters(const Interface& interface);
 
 }  // namespace postern::loader

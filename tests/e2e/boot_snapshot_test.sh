@@ -44,6 +44,9 @@ daemon_kill -9
 
 reboot
 expect "without the gate anybody gets in" lab_ssh -b $CLIENT_TWO true
+examined() { gate_loader doctor --json -i outside --snapshot "$1" | jq -e "[.findings[] | select(.check == \"services\")] | length == $2" >/dev/null; }
+expect "doctor knows by the snapshot what is guarded" examined "$SNAPSHOT" 0
+expect "and without it does not" examined "$LAB_DIR/none" 1
 expect "attach after the reboot, the daemon down" from_snapshot
 says "guards by the boot snapshot"
 closed_by_the_gate "the guarded port is shut, also to him who had a grant"
