@@ -42,7 +42,7 @@ Result<RequestView> Gatekeeper::Parts::admit(const Caller& caller, const PolicyI
                                           named ? named->key() : "", now.utc - repeat_window);
   if (repeated) return answer_again(*repeated);
 
-  auto asked = read_access(draft, caller.address, now.utc);
+  auto asked = read_access(draft, caller.address, now.utc, named ? MachineTerms::ids : MachineTerms::ids_and_names);
   if (!asked) return refuse(decision, asked.error());
 
   const auto policy = policy_for(caller, named, *asked);

@@ -50,7 +50,7 @@ void check_justification(const AccessDraft& draft, Faults& faults) {
 
 // Walks the body; `read_rest` fills in what stands beside machine and port number, false if it cannot.
 template <class ReadRest>
-AskedAccess read_ports(const AccessDraft& draft, Faults& faults, ReadRest read_rest) {
+AskedAccess read_ports(const AccessDraft& draft, MachineTerms terms, Faults& faults, ReadRest read_rest) {
   AskedAccess asked{{}, draft.justification.value_or("")};
   check_justification(draft, faults);
   if (draft.machines.empty()) faults.missing("virtualMachines");
@@ -58,7 +58,11 @@ AskedAccess read_ports(const AccessDraft& draft, Faults& faults, ReadRest read_r
   for (std::size_t i = 0; i < draft.machines.size(); ++i) {
     const auto& machine = draft.machines[i];
     const auto target = indexed("virtualMachines", i);
-    if (!machine.id || machine.id->empty()) faults.missing(target + ".id");
+    if (!machine.id || machine.id->empty()) {
+      faults.missing(target + ".id");
+    } else if (terms == MachineTerms::ids && !parse_machine_id(*machine.id)) {
+      faults.add(target + ".id", no_machine_id(*machine.id));
+    }
     if (machine.ports.empty()) faults.missing(target + ".ports");
     for (std::size_t j = 0; j < machine.ports.size(); ++j) {
       AskedPort port{machine.id.value_or(""), 0, {}, {}, target + "." + indexed("ports", j)};
@@ -77,9 +81,10 @@ AskedAccess read_ports(const AccessDraft& draft, Faults& faults, ReadRest read_r
 
 }  // namespace
 
-Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Address>& client, UtcTime now) {
+Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Address>& client, UtcTime now,
+                                MachineTerms terms) {
   Faults faults(draft.faults);
-  auto asked = read_ports(draft, faults, [&](const PortDraft& from, AskedPort& port) {
+  auto asked = read_ports(draft, terms, faults, [&](const PortDraft& from, AskedPort& port) {
     port.sources = read_sources(from, port.target, faults);
     const bool named = from.source || (from.sources && !from.sources->empty());
     if (!named && client) {
@@ -100,7 +105,7 @@ Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Ad
 
 Result<AskedAccess> read_revocation(const AccessDraft& draft) {
   Faults faults(draft.faults);
-  auto asked = read_ports(draft, faults, [&](const PortDraft& from, AskedPort& port) {
+  auto asked = read_ports(draft, MachineTerms::ids_and_names, faults, [&](const PortDraft& from, AskedPort& port) {
     port.sources = read_sources(from, port.target, faults);
     return true;
   });

@@ -36,8 +36,11 @@ struct AskedAccess {
   std::string justification;
 };
 
+enum class MachineTerms { ids, ids_and_names };
+
 // `client` stands in where no source is named. InvalidInitiateInput, also for an end that is not in the future.
-Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Address>& client, UtcTime now);
+Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Address>& client, UtcTime now,
+                                MachineTerms terms = MachineTerms::ids_and_names);
 // The same body without times; a source narrows what is revoked, none leaves it at all.
 Result<AskedAccess> read_revocation(const AccessDraft& draft);
 

@@ -110,9 +110,7 @@ void check_machine(const PolicyId& id, const PolicyMachineDraft& draft, const st
   if (!draft.id) {
     faults.missing(target + ".id");
   } else if (!parse_machine_id(*draft.id)) {
-    faults.add(target + ".id", in_quotes(*draft.id) +
-                                   " is not a machine's id: /subscriptions/{guid}/resourceGroups/{group}/providers/"
-                                   "Microsoft.Compute/virtualMachines/{name}.");
+    faults.add(target + ".id", no_machine_id(*draft.id));
   } else if (characters(id.name) + characters(last_segment(*draft.id)) > names_together_max) {
     faults.add(target + ".id", "The policy's name and the machine's name have more than 56 characters together.");
   }

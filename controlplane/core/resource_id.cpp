@@ -37,6 +37,12 @@ std::optional<MachineId> parse_machine_id(std::string_view text) {
   return MachineId{std::string(parts[2]), std::string(parts[4]), std::string(parts[8])};
 }
 
+std::string no_machine_id(std::string_view text) {
+  return in_quotes(text) +
+         " is not a machine's id: /subscriptions/{guid}/resourceGroups/{group}/providers/Microsoft.Compute/"
+         "virtualMachines/{name}.";
+}
+
 std::string_view last_segment(std::string_view id) {
   return id.substr(id.rfind('/') + 1);
 }

@@ -18,6 +18,7 @@ struct MachineId {
 
 // /subscriptions/{guid}/resourceGroups/{rg}/providers/Microsoft.Compute/virtualMachines/{vm}, in any letter case.
 std::optional<MachineId> parse_machine_id(std::string_view text);
+std::string no_machine_id(std::string_view text);  // the sentence for what is none
 std::string_view last_segment(std::string_view id);
 
 bool is_subscription(std::string_view text);    // a GUID

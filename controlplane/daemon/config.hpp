@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "controlplane/core/access.hpp"
+#include "controlplane/http/endpoint.hpp"
 #include "controlplane/http/identity.hpp"
 
 namespace postern::daemon {
@@ -19,6 +20,8 @@ struct Config {
   std::filesystem::path run_dir, state, socket, adoption_socket;
   std::optional<std::uint32_t> socket_group;
   std::optional<std::pair<core::Address, std::uint16_t>> listen;  // none: the Unix socket only
+  std::optional<std::pair<core::Address, std::uint16_t>> listen_https;  // with the files of `tls`
+  http::TlsFiles tls;
   std::string public_url;
   std::string host_machine;  // empty: this host is no machine
   core::Settings settings;

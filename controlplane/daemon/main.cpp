@@ -5,6 +5,7 @@
 
 #include "controlplane/daemon/options.hpp"
 #include "controlplane/daemon/posternd.hpp"
+#include "controlplane/http/tls.hpp"
 
 namespace {
 
@@ -14,6 +15,7 @@ constexpr const char* default_file = "/etc/postern/posternd.json";
 constexpr const char* footer =
     "Each option but --config may also stand in the configuration file (JSON with comments), under its name with '_'\n"
     "for '-'; a flag goes before the file. Lists: repeat the flag or separate by commas.\n\n"
+    "SIGHUP reads the certificate of https again, which also happens by itself when the files change.\n"
     "SIGTERM or SIGINT stop it when the calls under way are answered; a second one at once.\n"
     "Exit codes: 0 stopped as asked; 1 could not start, or broke; 2 wrong use or a faulty configuration.";
 
@@ -56,6 +58,9 @@ Exit started(const CommandLine& line, bool file_named) {
   const auto config = make_config(given);
   if (!config) return complain(config.error());
   if (line.print) std::cout << printed(given);
+  if (line.check && config->listen_https) {
+    if (const auto tls = postern::http::TlsIdentity::load(config->tls); !tls) return complain(tls.error());
+  }
   if (line.check) std::cout << "posternd: the configuration is good\n";
   return line.print || line.check ? Exit::stopped : run(*config);
 }

@@ -86,9 +86,35 @@ Result<void> read_listen(const Json& value, Config& config) {
   const auto endpoint = http::parse_endpoint(text);
   if (!endpoint) return endpoint.error();
   if (!http::is_loopback(endpoint->first))
-    return fault("'" + text +
-                 "' is not a loopback address; anything else needs TLS, which a front on this host can bring.");
+    return fault("'" + text + "' is not a loopback address; listen_https is for all others.");
   if (endpoint->second != 0) config.listen = *endpoint;
+  return {};
+}
+
+Result<void> read_listen_https(const Json& value, Config& config) {
+  const auto text = value.get<std::string>();
+  if (text.empty()) return {};
+  const auto endpoint = http::parse_endpoint(text);
+  if (!endpoint) return endpoint.error();
+  if (endpoint->second != 0) config.listen_https = *endpoint;
+  return {};
+}
+
+Result<void> read_tls_file(const Json& value, const Config& config, std::string& file) {
+  file = value.get<std::string>();
+  if (file.empty() && config.listen_https) return fault("Is needed for listen_https: a file in PEM form.");
+  if (file.empty() || file.starts_with('/')) return {};
+  return fault("'" + file + "' is not an absolute path.");
+}
+
+Result<void> read_tls_certificate(const Json& value, Config& config) {
+  return read_tls_file(value, config, config.tls.certificate);
+}
+Result<void> read_tls_key(const Json& value, Config& config) {
+  return read_tls_file(value, config, config.tls.key);
+}
+Result<void> read_tls_client_ca(const Json& value, Config& config) {
+  if (!value.get<std::string>().empty()) return read_tls_file(value, config, config.tls.client_ca);
   return {};
 }
 
@@ -205,7 +231,7 @@ Result<void> read_log_level(const Json& value, Config& config) {
 
 }  // namespace
 
-// In the order they are read: `socket` needs instance and run_dir.
+// In the order they are read: `socket` needs instance and run_dir, the files of TLS listen_https.
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table{
       {"instance", Kind::text, "gate", "1 to 32 letters, digits, - and _",
@@ -222,6 +248,15 @@ const std::vector<Option>& option_table() {
        read_adoption_socket},
       {"listen", Kind::text, "127.0.0.1:7822", "loopback address:port",
        "HTTP on loopback, with tokens; port 0 or empty: off", read_listen},
+      {"listen_https", Kind::text, "", "address:port", "HTTPS, with tokens, on any address; port 0 or empty: off",
+       read_listen_https},
+      {"tls_certificate", Kind::text, "", "absolute path, PEM",
+       "Certificate of listen_https and its chain; read again when it changes and on SIGHUP", read_tls_certificate},
+      {"tls_key", Kind::text, "", "absolute path, PEM", "Its private key, which others must not be able to read",
+       read_tls_key},
+      {"tls_client_ca", Kind::text, "", "absolute path, PEM",
+       "If set, only clients that show a certificate of this CA are talked to; they need a token all the same",
+       read_tls_client_ca},
       {"public_url", Kind::text, "", "https://…",
        "Where clients reach a TLS front of ours: its Host is accepted, links in answers begin with it",
        read_public_url},

@@ -21,6 +21,7 @@
 #include "controlplane/http/api.hpp"
 #include "controlplane/http/endpoint.hpp"
 #include "controlplane/http/server.hpp"
+#include "controlplane/http/tls.hpp"
 #include "controlplane/store/sqlite_store.hpp"
 #include "loader/boot_snapshot.hpp"
 
@@ -29,6 +30,7 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr std::chrono::milliseconds flow_sweep_period{1000};
+constexpr std::chrono::milliseconds certificate_look_period{1000};
 
 void start_log(const std::string& level) {
   spdlog::set_default_logger(spdlog::stderr_logger_st("posternd"));
@@ -48,7 +50,7 @@ http::ApiOptions api_options(const Config& config, std::uint32_t group) {
   return options;
 }
 
-core::Result<void> listen(http::Server& server, const Config& config, std::uint32_t group) {
+core::Result<void> listen(http::Server& server, const Config& config, std::uint32_t group, http::TlsIdentity* tls) {
   const std::filesystem::path folder = config.socket.parent_path();
   std::error_code ignored;  // where the loader has been, the folder is there
   std::filesystem::create_directory(folder, ignored);
@@ -64,8 +66,24 @@ core::Result<void> listen(http::Server& server, const Config& config, std::uint3
     if (!tcp) return tcp.error();
     server.add(*std::move(tcp));
   }
+  if (config.listen_https) {
+    auto tcp = http::listen_tcp(config.listen_https->first, config.listen_https->second, http::Reach::anywhere);
+    if (!tcp) return tcp.error();
+    server.add(*std::move(tcp), tls);
+  }
   server.add(*std::move(local));
   return {};
+}
+
+core::Result<std::optional<http::TlsIdentity>> tls_identity(const Config& config) {
+  if (!config.listen_https) return std::optional<http::TlsIdentity>();
+  auto loaded = http::TlsIdentity::load(config.tls);
+  if (!loaded) return loaded.error();
+  return std::optional(*std::move(loaded));
+}
+
+std::string shown(const std::optional<std::pair<core::Address, std::uint16_t>>& endpoint) {
+  return endpoint ? http::endpoint_text(endpoint->first, endpoint->second) : "off";
 }
 
 // Tells the log when the gate comes and goes, once each time.
@@ -198,6 +216,8 @@ Exit run(const Config& config) {
   asio::io_context io(1);                                      // everything runs on this one thread
   SystemClock clock;                                           // wall and boot time
   SystemRandomness randomness;                                 // secrets, hashes
+  auto tls = tls_identity(config);                             // certificate and key of https
+  if (!tls) return failed("https cannot be served", tls.error());
   auto store = store::SqliteStore::open(config.state, clock);  // the truth; also keeps a second daemon out
   if (!store) return failed("the store cannot be opened", store.error());
   dataplane::MapDataplane dataplane({.run_dir = config.run_dir,
@@ -209,7 +229,7 @@ Exit run(const Config& config) {
   http::Api api(gatekeeper, api_options(config, group));  // routes
   http::Server server(
       io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
-  if (const auto listening = listen(server, config, group); !listening)
+  if (const auto listening = listen(server, config, group, *tls ? &**tls : nullptr); !listening)
     return failed("cannot listen", listening.error());
 
   AdoptionLog adoption_log;
@@ -237,6 +257,15 @@ Exit run(const Config& config) {
     events.look();
   });
   events.look();
+  if (*tls) watch.every(certificate_look_period, [&] { (*tls)->refresh(false); });
+
+  asio::signal_set hangup(io, SIGHUP);
+  std::function<void(boost::system::error_code, int)> on_hangup = [&](boost::system::error_code error, int) {
+    if (error) return;
+    if (*tls) (*tls)->refresh(true);
+    hangup.async_wait(on_hangup);
+  };
+  hangup.async_wait(on_hangup);
 
   asio::signal_set signals(io, SIGTERM, SIGINT);  // the first asks, the second insists
   std::function<void(boost::system::error_code, int)> on_signal = [&](boost::system::error_code error, int number) {
@@ -245,6 +274,7 @@ Exit run(const Config& config) {
     spdlog::info("Stopping. signal={}", number);
     watch.stop();
     events.stop();
+    hangup.cancel();
     server.stop([&] { signals.cancel(); });
     signals.async_wait(on_signal);
   };
@@ -252,10 +282,8 @@ Exit run(const Config& config) {
 
   const auto ready = gatekeeper.ready();
   ready_log.note(ready);
-  std::cout << "posternd: ready socket=" << config.socket.string() << " listen="
-            << (config.listen ? core::to_string(config.listen->first) + ":" + std::to_string(config.listen->second)
-                              : "off")
-            << " gate=" << (ready ? "ready" : "away") << std::endl;
+  std::cout << "posternd: ready socket=" << config.socket.string() << " listen=" << shown(config.listen)
+            << " https=" << shown(config.listen_https) << " gate=" << (ready ? "ready" : "away") << std::endl;
   io.run();
   spdlog::info("Stopped.");
   return Exit::stopped;

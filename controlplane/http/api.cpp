@@ -56,12 +56,13 @@ std::optional<HttpResponse> health(const HttpRequest& request, const Target& tar
 }
 
 void add_headers(HttpResponse& response, const std::string& id, const std::string& client_id,
-                 const HttpRequest& request) {
+                 const HttpRequest& request, const Peer& peer) {
   auto& headers = response.headers;
   headers.emplace_back("Cache-Control", "no-cache");
   headers.emplace_back("Pragma", "no-cache");
   headers.emplace_back("Expires", "-1");
   headers.emplace_back("X-Content-Type-Options", "nosniff");
+  if (peer.tls) headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
   headers.emplace_back("x-ms-request-id", id);
   if (!client_id.empty()) headers.emplace_back("x-ms-client-request-id", client_id);
   const auto correlation = request.first("x-ms-correlation-request-id").value_or("");
@@ -85,7 +86,7 @@ HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
         core::ErrorCode::internal, "The server made a mistake; its log has more under id " + told.id + ".", "", {}};
     response = error_response(error, is_azure_path(request.target) ? Dialect::azure : Dialect::own);
   }
-  add_headers(response, told.id, told.client_id, request);
+  add_headers(response, told.id, told.client_id, request, peer);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   // Path only: a query might one day hold what no log should.
   spdlog::log(told.quiet ? spdlog::level::debug : spdlog::level::info,
@@ -130,7 +131,8 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       .target = std::move(*target),
       .parameters = std::move(match.parameters),
       .body = request.body,
-      .links = {options_.public_url.empty() ? "http://" + host : options_.public_url, options_.page_size}};
+      .links = {options_.public_url.empty() ? (peer.tls ? "https://" : "http://") + host : options_.public_url,
+                options_.page_size}};
   return match.route->handler(call);
 }
 

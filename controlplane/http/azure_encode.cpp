@@ -26,14 +26,16 @@ Json encode_rule(const core::PortRule& rule) {
   return json;
 }
 
+enum class Tense { accepted, now };
+
 // mapped_port: 0 where nothing maps it.
-Json encode_port(const core::Grant& grant, std::string_view live_status, std::uint16_t mapped_port) {
-  const bool live = grant.state == core::GrantState::live;
+Json encode_port(const core::Grant& grant, Tense tense, std::uint16_t mapped_port) {
+  const bool live = grant.state == core::GrantState::live || tense == Tense::accepted;
   Json json;
   json["number"] = grant.port;
   put_sources(json, grant.sources);
   json["endTimeUtc"] = core::format_time(grant.end);
-  json["status"] = live ? live_status : "Revoked";
+  json["status"] = !live ? "Revoked" : tense == Tense::accepted ? "Initiating" : "Initiated";
   json["statusReason"] = core::wire_name(live ? core::EndReason::none : grant.end_reason);
   if (mapped_port != 0) json["mappedPort"] = mapped_port;
   return json;
@@ -47,13 +49,13 @@ Json& ports_of(Json& machines, const std::string& id) {
   return machines.back()["ports"];
 }
 
-Json encode_request(const core::RequestView& view, std::string_view live_status) {
+Json encode_request(const core::RequestView& view, Tense tense) {
   Json json;
   Json& machines = json["virtualMachines"] = Json::array();
   for (const core::Grant& grant : view.grants) {
     const auto mapped = view.mapped_ports.find(grant.serial);
     const std::uint16_t mapped_port = mapped == view.mapped_ports.end() ? std::uint16_t{0} : mapped->second;
-    ports_of(machines, grant.machine_id).push_back(encode_port(grant, live_status, mapped_port));
+    ports_of(machines, grant.machine_id).push_back(encode_port(grant, tense, mapped_port));
   }
   json["startTimeUtc"] = core::format_time(view.request.start);
   json["requestor"] = view.request.requestor;
@@ -82,19 +84,19 @@ Json encode_policy(const core::PolicyView& view) {
   }
   if (policy.mode != core::Mode::enforce) properties["mode"] = core::wire_name(policy.mode);  // ours, as above
   Json& requests = properties["requests"] = Json::array();
-  for (const core::RequestView& request : view.requests) requests.push_back(encode_request(request, "Initiated"));
+  for (const core::RequestView& request : view.requests) requests.push_back(encode_request(request, Tense::now));
   properties["provisioningState"] = "Succeeded";
   return json;
 }
 
 Json encode_accepted(const core::RequestView& view) {
-  return encode_request(view, "Initiating");
+  return encode_request(view, Tense::accepted);
 }
 
 Json encode_revoked(const std::vector<core::GrantView>& grants) {
   Json machines = Json::array();
   for (const core::GrantView& view : grants)
-    ports_of(machines, view.grant.machine_id).push_back(encode_port(view.grant, "Initiated", 0));
+    ports_of(machines, view.grant.machine_id).push_back(encode_port(view.grant, Tense::now, 0));
   return Json{{"virtualMachines", std::move(machines)}};
 }
 

@@ -9,7 +9,7 @@
 namespace postern::http {
 
 Json encode_policy(const core::PolicyView& view);
-// The 202 body of initiate, where a live port is "Initiating".
+// The 202 body of initiate: as it was when it was accepted, also when a repeat of the call comes later.
 Json encode_accepted(const core::RequestView& view);
 Json encode_revoked(const std::vector<core::GrantView>& grants);
 Json encode_azure_error(const core::Error& error);

@@ -5,8 +5,10 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include "controlplane/http/message.hpp"
 #include "controlplane/http/server.hpp"
@@ -15,17 +17,19 @@ namespace postern::http {
 
 struct Connection {
   using Time = std::chrono::steady_clock::time_point;
+  using Socket = boost::asio::generic::stream_protocol::socket;
 
-  boost::asio::generic::stream_protocol::socket socket;
+  Socket socket;
+  std::optional<boost::asio::ssl::stream<Socket&>> tls = {};  // over `socket`
   Peer peer;
   std::size_t listener = 0;  // which one accepted it
   Time deadline{};           // the server closes the socket then
-  bool waiting = true;       // between requests: may be closed for a newcomer
+  bool waiting = true;       // before or between requests: may be closed for a newcomer
   Time waiting_since{};
   bool closing = false;  // the answer under way is the last
 };
 
-// Reads and answers requests until the peer leaves, a deadline passes or the server stops. Does not throw.
+// After the handshake, if there is TLS: reads and answers requests until the peer leaves, a deadline passes or the server stops. Does not throw.
 boost::asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, const RequestHandler& handler);
 
 }  // namespace postern::http

@@ -111,11 +111,10 @@ core::Result<Listener> listen_unix(const std::string& path, std::optional<std::u
   return listener;
 }
 
-core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t port) {
+core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t port, Reach reach) {
   const bool v4 = address.family == core::Family::ipv4;
-  const std::string shown =
-      (v4 ? core::to_string(address) : "[" + core::to_string(address) + "]") + ":" + std::to_string(port);
-  if (!is_loopback(address))
+  const std::string shown = endpoint_text(address, port);
+  if (reach == Reach::loopback && !is_loopback(address))
     return refused("'" + shown + "' is not a loopback address; without TLS the daemon listens on loopback only.");
   Descriptor socket_fd{socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (socket_fd.fd < 0) return fault("Cannot open a socket for", shown, errno);
@@ -142,6 +141,11 @@ core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t po
 bool is_loopback(const core::Address& address) {
   constexpr core::Address ipv6{core::Family::ipv6, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
   return address == ipv6 || (address.family == core::Family::ipv4 && address.bytes[0] == 127);
+}
+
+std::string endpoint_text(const core::Address& address, std::uint16_t port) {
+  const std::string host = core::to_string(address);
+  return (address.family == core::Family::ipv4 ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
 core::Result<std::pair<core::Address, std::uint16_t>> parse_endpoint(std::string_view text) {

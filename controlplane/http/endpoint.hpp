@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listening sockets as owned file descriptors: the Unix socket with its mode and group, TCP on loopback only (TLS
-// comes with the listeners that leave the host). Every failure is a sentence that names the endpoint.
+// Listening sockets as owned file descriptors: the Unix socket with its mode and group, TCP on loopback only unless
+// the caller brings TLS. Every failure is a sentence that names the endpoint.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,11 @@
 #include "controlplane/core/result.hpp"
 
 namespace postern::http {
+
+struct TlsFiles {
+  std::string certificate, key;  // PEM; the certificate first, then its chain
+  std::string client_ca;         // PEM; empty: clients are not asked for a certificate
+};
 
 // An open socket; removes its file and closes it, unless the descriptor was released to somebody else.
 class Listener {
@@ -41,12 +46,14 @@ class Listener {
 // refused.
 core::Result<Listener> listen_unix(const std::string& path, std::optional<std::uint32_t> group);
 
-// Refuses an address that is not loopback.
-core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t port);
+enum class Reach { loopback, anywhere };  // anywhere: only for a listener that speaks TLS
+
+core::Result<Listener> listen_tcp(const core::Address& address, std::uint16_t port, Reach reach = Reach::loopback);
 
 bool is_loopback(const core::Address& address);  // 127.0.0.0/8, ::1
 
-// "127.0.0.1:7822", "[::1]:7822".
+// "127.0.0.1:7822", "[::1]:7822", and back.
 core::Result<std::pair<core::Address, std::uint16_t>> parse_endpoint(std::string_view text);
+std::string endpoint_text(const core::Address& address, std::uint16_t port);
 
 }  // namespace postern::http

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps web pages out of the TCP listener: a Host that is not this server's (DNS rebinding) and an Origin that is
-// not the same are refused. The Unix socket needs none of it: no browser reaches it.
+// not the same are refused. Over TLS the server's names are those in its certificate: a client that knows us by another has not
+// verified it. The Unix socket needs none of this: no browser reaches it.
 #pragma once
 
 #include <string>

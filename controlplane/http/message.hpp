@@ -24,6 +24,8 @@ struct Peer {
   std::optional<UnixPeer> local;         // set: came over the Unix socket
   std::optional<core::Address> address;  // set: came over TCP
   std::uint16_t server_port = 0;         // of the TCP listener
+  bool tls = false;                      // came through the https listener
+  std::vector<std::string> server_names; // with tls: names and addresses in the certificate shown, in lower case
 };
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case, in the order received

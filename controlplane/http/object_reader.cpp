@@ -46,7 +46,11 @@ std::optional<std::string> ObjectReader::number(std::string_view name) {
   const Json* value = find(name);
   if (!value) return std::nullopt;
   if (value->is_string()) return value->get<std::string>();
-  if (value->is_number()) return value->dump();
+  if (value->is_number()) {
+    std::string digits = value->dump();
+    if (digits.ends_with(".0")) digits.resize(digits.size() - 2);
+    return digits;
+  }
   fault(name, "Must be a number, not " + shown(*value) + ".");
   return std::nullopt;
 }

@@ -23,7 +23,7 @@ class ObjectReader {
 
   const Json* find(std::string_view name);  // null and absent: nullptr
   std::optional<std::string> text(std::string_view name);
-  std::optional<std::string> number(std::string_view name);              // a JSON number, or text as it is
+  std::optional<std::string> number(std::string_view name);              // a JSON number (22.0 is 22), or text as it is
   std::optional<std::vector<std::string>> texts(std::string_view name);  // an array of strings
   std::vector<const Json*> elements(std::string_view name);              // of an array; absent: none
 

@@ -16,6 +16,7 @@
 
 #include "controlplane/http/connection.hpp"
 #include "controlplane/http/peer.hpp"
+#include "controlplane/http/tls.hpp"
 
 namespace postern::http {
 namespace {
@@ -35,11 +36,12 @@ Stream protocol_of(const Listener& listener) {
 }
 
 struct Accepting {
-  Accepting(asio::io_context& io, Listener owned)
-      : listener(std::move(owned)), acceptor(io, protocol_of(listener), listener.release_fd()) {}
+  Accepting(asio::io_context& io, Listener owned, TlsIdentity* identity)
+      : listener(std::move(owned)), acceptor(io, protocol_of(listener), listener.release_fd()), tls(identity) {}
 
   Listener listener;  // keeps the path; the descriptor is the acceptor's
   Acceptor acceptor;
+  TlsIdentity* tls;  // null: none is spoken
 };
 
 }  // namespace
@@ -92,9 +94,14 @@ void Server::Parts::admit(Stream::socket socket, std::size_t index) {
   connections.push_back({.socket = std::move(socket),
                          .peer = std::move(peer),
                          .listener = index,
-                         .deadline = now + limits.idle,
+                         .deadline = now + (accepting.tls ? limits.handshake : limits.idle),
                          .waiting_since = now});
   const auto self = std::prev(connections.end());
+  if (accepting.tls) {
+    self->tls.emplace(self->socket, accepting.tls->context());
+    self->peer.tls = true;
+    self->peer.server_names = accepting.tls->names();
+  }
   asio::co_spawn(io, serve(*self, limits, handler), [this, self](const std::exception_ptr& broken) {
     if (broken) spdlog::error("A connection ended by an exception.");
     connections.erase(self);
@@ -139,8 +146,8 @@ Server::Server(asio::io_context& io, RequestHandler handler, ServerLimits limits
 
 Server::~Server() = default;
 
-void Server::add(Listener listener) {
-  parts_->listeners.emplace_back(parts_->io, std::move(listener));
+void Server::add(Listener listener, TlsIdentity* tls) {
+  parts_->listeners.emplace_back(parts_->io, std::move(listener), tls);
   asio::co_spawn(parts_->io, parts_->accept(parts_->listeners.size() - 1), asio::detached);
   if (std::exchange(parts_->ticking, true)) return;
   asio::co_spawn(parts_->io, parts_->keep_time(), asio::detached);

@@ -13,10 +13,13 @@
 
 namespace postern::http {
 
+class TlsIdentity;
+
 struct ServerLimits {
   std::size_t body_bytes = std::size_t{1} << 20;
   std::uint32_t header_bytes = 32U << 10;
   std::size_t connections = 256;              // a listener; beyond, the longest idle one makes room
+  std::chrono::milliseconds handshake{10'000};  // of TLS, from the accept to its end
   std::chrono::milliseconds idle{75'000};     // SDKs see a "socket hang up" if it is under 60 s
   std::chrono::milliseconds request{20'000};  // from the first byte of a request to its last; as long again to answer
   std::chrono::milliseconds stop_grace{5'000};
@@ -30,7 +33,8 @@ class Server {
   Server(boost::asio::io_context& io, RequestHandler handler, ServerLimits limits = {});
   ~Server();  // the io_context must not run any more, or have nothing of this server's left to do
 
-  void add(Listener listener);  // accepts from the next turn of the io_context on
+  // Accepts from the next turn of the io_context on; with `tls` (which must outlive this) as it is at that time.
+  void add(Listener listener, TlsIdentity* tls = nullptr);
   // Asks first: closes listeners and idle connections and lets answers finish; insists after stop_grace. Afterwards
   // nothing of the server keeps the io_context running, and `stopped` has been called.
   void stop(std::function<void()> stopped = {});

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that knows Beast: bytes to HttpRequest, HttpResponse to bytes.
+// The only file that knows Beast: bytes to HttpRequest, HttpResponse to bytes. The stream is the socket or TLS over it; all
+// else is the same for both.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -21,6 +25,7 @@ using Parser = wire::request_parser<wire::string_body>;
 using Error = boost::system::error_code;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds farewell{1};  // for the peer to close TLS in its turn
 constexpr std::size_t drain_bytes_max = std::size_t{8} << 20;
 
 HttpRequest taken(Parser& parser) {
@@ -50,7 +55,8 @@ std::optional<HttpResponse> refusal_of(const Error& error, Parser& parser, const
   return std::nullopt;
 }
 
-asio::awaitable<bool> write_response(Connection& connection, HttpResponse response, unsigned version, bool head,
+template <class Stream>
+asio::awaitable<bool> write_response(Stream& stream, HttpResponse response, unsigned version, bool head,
                                      bool keep_alive) {
   wire::response<wire::string_body> message{static_cast<wire::status>(response.status), version};
   for (const auto& [name, value] : response.headers) message.insert(name, value);
@@ -59,11 +65,12 @@ asio::awaitable<bool> write_response(Connection& connection, HttpResponse respon
   if (!response.body.empty()) message.set(wire::field::content_type, response.content_type);
   if (!no_body) message.content_length(response.body.size());
   if (!no_body && !head) message.body() = std::move(response.body);
-  const auto [error, bytes] = co_await wire::async_write(connection.socket, message, as_result);
+  const auto [error, bytes] = co_await wire::async_write(stream, message, as_result);
   co_return !error;
 }
 
-// After a refusal the peer may still be sending: closing now would reset the connection and lose our answer.
+// After a refusal the peer may still be sending: closing now would reset the connection and lose our answer. What comes is
+// thrown away as it is, so TLS need not be read for it.
 asio::awaitable<void> drain(Connection& connection) {
   Error ignored;
   connection.socket.shutdown(asio::socket_base::shutdown_send, ignored);
@@ -76,26 +83,27 @@ asio::awaitable<void> drain(Connection& connection) {
 }
 
 // Header, then body, with the interim answer a careful client waits for in between.
-asio::awaitable<Error> read_request(Connection& connection, beast::flat_buffer& buffer, Parser& parser) {
-  const auto [header_error, header_bytes] =
-      co_await wire::async_read_header(connection.socket, buffer, parser, as_result);
+template <class Stream>
+asio::awaitable<Error> read_request(Stream& stream, beast::flat_buffer& buffer, Parser& parser) {
+  const auto [header_error, header_bytes] = co_await wire::async_read_header(stream, buffer, parser, as_result);
   if (header_error || parser.is_done()) co_return header_error;
   if (beast::iequals(parser.get()[wire::field::expect], "100-continue")) {
     constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    const auto [error, bytes] = co_await asio::async_write(connection.socket, asio::buffer(go_on), as_result);
+    const auto [error, bytes] = co_await asio::async_write(stream, asio::buffer(go_on), as_result);
     if (error) co_return error;
   }
-  const auto [body_error, body_bytes] = co_await wire::async_read(connection.socket, buffer, parser, as_result);
+  const auto [body_error, body_bytes] = co_await wire::async_read(stream, buffer, parser, as_result);
   co_return body_error;
 }
 
 // True: bytes of the next request are there.
-asio::awaitable<bool> await_request(Connection& connection, beast::flat_buffer& buffer, const ServerLimits& limits) {
+template <class Stream>
+asio::awaitable<bool> await_request(Stream& stream, Connection& connection, beast::flat_buffer& buffer, const ServerLimits& limits) {
   if (buffer.size() == 0) {
     connection.waiting = true;
     connection.waiting_since = std::chrono::steady_clock::now();
     connection.deadline = connection.waiting_since + limits.idle;
-    const auto [error, bytes] = co_await connection.socket.async_read_some(buffer.prepare(4096), as_result);
+    const auto [error, bytes] = co_await stream.async_read_some(buffer.prepare(4096), as_result);
     buffer.commit(bytes);
     if (error) co_return false;
   }
@@ -104,19 +112,19 @@ asio::awaitable<bool> await_request(Connection& connection, beast::flat_buffer& 
   co_return true;
 }
 
-}  // namespace
-
-asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, const RequestHandler& handler) {
+template <class Stream>
+asio::awaitable<void> converse(Stream& stream, Connection& connection, const ServerLimits& limits,
+                               const RequestHandler& handler) {
   beast::flat_buffer buffer;
-  while (!connection.closing && co_await await_request(connection, buffer, limits)) {
+  while (!connection.closing && co_await await_request(stream, connection, buffer, limits)) {
     Parser parser;
     parser.header_limit(limits.header_bytes);
     parser.body_limit(limits.body_bytes);
-    const Error error = co_await read_request(connection, buffer, parser);
+    const Error error = co_await read_request(stream, buffer, parser);
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
     if (error) {
       auto response = refusal_of(error, parser, limits);
-      if (response && co_await write_response(connection, *std::move(response), 11, false, false))
+      if (response && co_await write_response(stream, *std::move(response), 11, false, false))
         co_await drain(connection);
       break;
     }
@@ -126,8 +134,25 @@ asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, 
     HttpResponse response = handler(taken(parser), connection.peer);
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
     const bool keep_alive = asked_to_keep && !response.close && !connection.closing;
-    if (!co_await write_response(connection, std::move(response), version, head, keep_alive) || !keep_alive) break;
+    if (!co_await write_response(stream, std::move(response), version, head, keep_alive) || !keep_alive) break;
   }
+}
+
+}  // namespace
+
+asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, const RequestHandler& handler) {
+  if (!connection.tls) {
+    co_await converse(connection.socket, connection, limits, handler);
+    co_return;
+  }
+  const auto [error] = co_await connection.tls->async_handshake(asio::ssl::stream_base::server, as_result);
+  if (error) {
+    spdlog::debug("A TLS handshake failed. from={} error=\"{}\"", core::to_string(*connection.peer.address), error.message());
+    co_return;
+  }
+  co_await converse(*connection.tls, connection, limits, handler);
+  connection.deadline = std::min(connection.deadline, std::chrono::steady_clock::now() + farewell);
+  (void)co_await connection.tls->async_shutdown(as_result);
 }
 
 }  // namespace postern::http

@@ -219,6 +219,21 @@ daemon_config() { # further members, as JSON text beginning with a comma
 	EOF
 }
 
+# lab_certificate NAMES [same-authority]: a certificate for "IP:…,DNS:…" and its key in $LAB_DIR/tls, for the daemon to read, by a
+# CA of the lab's own (ca.pem). Put in place by rename, the certificate first.
+lab_certificate() {
+	local dir=$LAB_DIR/tls key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc)
+	mkdir -p "$dir"
+	{
+		[ "${2-}" = same-authority ] || openssl req -x509 "${key[@]}" -keyout "$dir/ca.key" -out "$dir/ca.pem" -days 2 -subj "/CN=$LAB CA" &&
+			openssl req "${key[@]}" -keyout "$dir/key.new" -out "$dir/request" -subj /CN=gate &&
+			openssl x509 -req -in "$dir/request" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -days 1 -out "$dir/cert.new" \
+				-extfile <(echo "subjectAltName=$1")
+	} 2>"$LAB_DIR/openssl.log" || lab_fail "no certificate: $(tail -n 3 "$LAB_DIR/openssl.log")"
+	chown "$LAB_UID" "$dir/key.new" && chmod 600 "$dir/key.new"
+	mv "$dir/cert.new" "$dir/cert.pem" && mv "$dir/key.new" "$dir/key.pem"
+}
+
 # What a socket unit does: starts the loader for each connection, which brings service ids and nothing else.
 adoption_listen() {
 	[ -n "$(type -P systemd-socket-activate)" ] || lab_fail "systemd-socket-activate is missing (package systemd)"

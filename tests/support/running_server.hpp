@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -39,6 +40,15 @@ class RunningServer {
     boost::asio::post(io_, [this] { server_.stop([this] { stopped_.set_value(); }); });
   }
   std::future<void> stopped() { return stopped_.get_future(); }
+  // On the server's thread; returns when it is done.
+  void run(const std::function<void(http::Server&)>& act) {
+    std::promise<void> done;
+    boost::asio::post(io_, [&] {
+      act(server_);
+      done.set_value();
+    });
+    done.get_future().get();
+  }
   std::size_t connections() {
     std::promise<std::size_t> answer;
     boost::asio::post(io_, [&] { answer.set_value(server_.connections()); });

@@ -88,6 +88,20 @@ TEST_CASE("a file with comments, and flags that go before it") {
   CHECK(config->users[0].assignment.scope == "/");
 }
 
+TEST_CASE("https on any address, with its files") {
+  const auto on = daemon::make_config(
+      given_by(R"({"listen_https": "[::]:7823", "tls_certificate": "/c", "tls_key": "/k", "tls_client_ca": "/a"})"));
+  REQUIRE(on);
+  REQUIRE(on->listen_https);
+  CHECK(on->listen_https->second == 7823);
+  CHECK(on->tls.certificate == "/c");
+  CHECK(on->tls.key == "/k");
+  CHECK(on->tls.client_ca == "/a");
+  const auto off = daemon::make_config(given_by(R"({"listen_https": "0.0.0.0:0"})"));
+  REQUIRE(off);
+  CHECK_FALSE(off->listen_https);
+}
+
 TEST_CASE("faults, each with its place") {
   struct Row {
     const char* name;
@@ -107,6 +121,10 @@ TEST_CASE("faults, each with its place") {
       {"listen to the world, switched off", R"({"listen": "0.0.0.0:0"})", {"listen"}},
       {"listen with a name", R"({"listen": "localhost:7822"})", {"listen"}},
       {"listen with a port too large", R"({"listen": "127.0.0.1:65536"})", {"listen"}},
+      {"https with a name", R"({"listen_https": "gate.example:443"})", {"listen_https"}},
+      {"https without its files", R"({"listen_https": "0.0.0.0:7823"})", {"tls_certificate", "tls_key"}},
+      {"https with a relative file", R"({"listen_https": "0.0.0.0:7823", "tls_certificate": "/c", "tls_key": "k"})",
+       {"tls_key"}},
       {"no such group", R"({"socket_group": "no-such-group-here"})", {"socket_group"}},
       {"subscription no GUID", R"({"subscription": "mine"})", {"subscription"}},
       {"group with a blank", R"({"resource_group": "a b"})", {"resource_group"}},

@@ -32,6 +32,18 @@ ApiAnswer ApiWorld::call_as(const std::string& token, const std::string& method,
   return answer({.method = method, .target = target, .headers = std::move(headers), .body = body}, peer);
 }
 
+ApiAnswer ApiWorld::call_tls(const std::string& token, const std::string& host, const std::string& method,
+                             const std::string& target, const std::string& body, http::Headers headers) {
+  http::Peer peer;
+  peer.address = core::parse_address("203.0.113.7").value();
+  peer.server_port = 7823;
+  peer.tls = true;
+  peer.server_names = {"gate.example"};
+  headers.emplace_back("host", host);
+  headers.emplace_back("authorization", "Bearer " + token);
+  return answer({.method = method, .target = target, .headers = std::move(headers), .body = body}, peer);
+}
+
 std::string ApiWorld::token_of(const std::string& name, const std::string& role) {
   core::TokenDraft draft;
   draft.principal = name;

@@ -31,6 +31,9 @@ struct ApiWorld : GateWorld {
   // Over TCP with this token; empty: none.
   ApiAnswer call_as(const std::string& token, const std::string& method, const std::string& target,
                     const std::string& body = "", http::Headers headers = {});
+  // Over TLS from 203.0.113.7, to a server whose certificate is for gate.example.
+  ApiAnswer call_tls(const std::string& token, const std::string& host, const std::string& method, const std::string& target,
+                     const std::string& body = "", http::Headers headers = {});
   std::string token_of(const std::string& name, const std::string& role);
 
   http::ApiOptions api_options;

@@ -109,6 +109,12 @@ TEST_CASE("TCP is for loopback only") {
   }
 }
 
+TEST_CASE("with TLS TCP is for any address") {
+  const auto any = http::listen_tcp(core::parse_address("0.0.0.0").value(), 0, http::Reach::anywhere);
+  REQUIRE(any);
+  CHECK(any->port() != 0);
+}
+
 TEST_CASE("a port in use is a sentence") {
   const auto loopback = core::parse_address("127.0.0.1").value();
   const auto first = http::listen_tcp(loopback, 0);

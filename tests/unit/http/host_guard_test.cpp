@@ -86,6 +86,38 @@ TEST_CASE("the configured front's name is accepted, no other") {
   CHECK_FALSE(passes({{"host", "other.example"}}, tcp_peer(), "https://gate.example"));
 }
 
+TEST_CASE("over TLS the certificate's names are the server's") {
+  http::Peer peer = tcp_peer();
+  peer.tls = true;
+  peer.server_names = {"gate.example", "*.lab.example", "198.51.100.1", "2001:db8::1"};
+  struct Row {
+    const char* host;
+    bool passes;
+  };
+  const auto row = GENERATE(values<Row>({
+      {"gate.example", true},
+      {"Gate.Example:7822", true},
+      {"gate.example:443", true},  // a port forwarded to ours
+      {"a.lab.example", true},
+      {"a.b.lab.example", false},
+      {".lab.example", false},
+      {"lab.example", false},
+      {"198.51.100.1:7822", true},
+      {"198.51.100.2:7822", false},
+      {"[2001:DB8:0::1]:7822", true},
+      {"localhost:7822", true},
+      {"localhost", false},  // port 443 is not ours
+      {"evil.example:7822", false},
+      {"gate.example.evil.example", false},
+      {"gate.example:x", false},
+  }));
+  DYNAMIC_SECTION("'" << row.host << "'") {
+    CHECK(passes({{"host", row.host}}, peer) == row.passes);
+  }
+  CHECK(passes({{"host", "gate.example"}, {"origin", "https://gate.example"}}, peer));
+  CHECK_FALSE(passes({{"host", "gate.example"}, {"origin", "http://gate.example"}}, peer));
+}
+
 TEST_CASE("the Unix socket has no such checks: no browser reaches it") {
   http::Peer peer;
   peer.local = http::UnixPeer{0, 0, {}};

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the https listener shows and proves: certificate chain and private key (and whose client certificates it takes),
+// read whole and checked together, and read again when the files change. A reload that fails leaves in use what was loaded;
+// connections keep what they began with. On the io_context's one thread.
+#pragma once
+
+#include <boost/asio/ssl/context.hpp>
+#include <string>
+#include <vector>
+
+#include "controlplane/core/result.hpp"
+#include "controlplane/http/endpoint.hpp"
+
+namespace postern::http {
+
+class TlsIdentity {
+ public:
+  // The error names the file and its fault.
+  static core::Result<TlsIdentity> load(TlsFiles files);
+
+  // Reads the files again if they changed since the last look, or if `asked`. Tells the log what became of it.
+  void refresh(bool asked);
+
+  boost::asio::ssl::context& context() { return loaded_.context; }
+  const std::vector<std::string>& names() const { return loaded_.names; }  // in the certificate, in lower case
+
+ private:
+  struct Loaded {
+    boost::asio::ssl::context context;
+    std::vector<std::string> names;
+    std::string until;  // end of the certificate's validity, for the log
+    bool expired = false;
+  };
+  TlsIdentity(TlsFiles files, std::string seen, Loaded loaded)
+      : files_(std::move(files)), seen_(std::move(seen)), loaded_(std::move(loaded)) {}
+  static core::Result<Loaded> read(const TlsFiles& files);
+  static void tell(const Loaded& loaded);
+
+  TlsFiles files_;
+  std::string seen_;  // what the file system said of the files at the last look
+  Loaded loaded_;
+};
+
+}  // namespace postern::http

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+# The https listener of a real posternd: who is talked to, what it refuses to start with, and a certificate that is replaced
+# while connections live.
+. "$(dirname "$0")/story.sh"
+
+lab_begin https
+url=https://198.51.100.1:7823
+tls=$LAB_DIR/tls
+daemon_ends() { # runs it with this configuration; must end by itself
+	in_gateway timeout 20 setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups "$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json" "$@"
+}
+https_config() { # further members
+	daemon_config ', "listen_https": "198.51.100.1:7823", "tls_certificate": "'"$tls/cert.pem"'", "tls_key": "'"$tls/key.pem"'"'"${1-}"
+}
+get() { in_client curl -sS --max-time 10 --cacert "$tls/ca.pem" "$@"; }
+serial_shown() { in_client openssl s_client -connect 198.51.100.1:7823 </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+serial_of_file() { openssl x509 -noout -serial -in "$tls/cert.pem"; }
+shows_file() { [ "$(serial_shown)" = "$(serial_of_file)" ]; }
+
+echo "# what it does not start with"
+lab_certificate IP:198.51.100.1,DNS:gate.example
+https_config
+rm "$tls/key.pem"
+refuse "no key" daemon_ends
+says 'private key .*/tls/key\.pem.*No such file'
+exits 2 "--check-config says the same" daemon_ends --check-config
+lab_certificate IP:198.51.100.1,DNS:gate.example
+chmod 644 "$tls/key.pem"
+refuse "a key that all may read" daemon_ends
+says 'key\.pem.*mode 0644'
+cp "$tls/key.pem" "$LAB_DIR/other.pem"
+lab_certificate IP:198.51.100.1,DNS:gate.example
+cat "$LAB_DIR/other.pem" >"$tls/key.pem"
+refuse "a key of another certificate" daemon_ends
+says 'key\.pem.*does not belong to the certificate.*cert\.pem'
+daemon_config ', "listen_https": "198.51.100.1:7823"'
+exits 2 "no files at all" daemon_ends
+says 'tls_certificate' && says 'tls_key'
+daemon_config ', "listen": "198.51.100.1:7822"'
+exits 2 "http outside of loopback" daemon_ends
+says 'listen_https'
+
+echo "# served"
+gate_attach >/dev/null || failed attach
+lab_certificate IP:198.51.100.1,DNS:gate.example
+https_config
+daemon_start
+expect "it says where" grep -q '^posternd: ready.* https=198.51.100.1:7823 ' "$LAB_DIR/daemon/log"
+expect "health, from the client" get $url/healthz
+expect "by the certificate's other name" get --resolve gate.example:7823:198.51.100.1 https://gate.example:7823/healthz
+refuse "nobody who does not know the CA" in_client curl -sS --max-time 10 $url/healthz
+refuse "no plain http there" in_client curl -sS --max-time 10 http://198.51.100.1:7823/healthz
+refuse "no TLS 1.1" get --tls-max 1.1 --ciphers 'DEFAULT@SECLEVEL=0' $url/healthz
+same "a token is needed" 401 "$(get -o /dev/null -w '%{http_code}' $url/v1/status)"
+token=$(postern token create robot --role reader --json | jq -r .secret)
+same "and enough" 200 "$(get -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" $url/v1/status)"
+same "another Host" 403 "$(get -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" -H 'Host: evil.example' $url/v1/status)"
+
+echo "# a new certificate, while a connection lives"
+cat >"$LAB_DIR/keep.py" <<'EOF'
+import http.client, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[1])
+connection = http.client.HTTPSConnection("198.51.100.1", 7823, context=context, timeout=20)
+for line in sys.stdin:
+    connection.request("GET", "/healthz")
+    port = connection.sock.getsockname()[1]
+    print(connection.getresponse().read().decode(), port, flush=True)
+EOF
+mkfifo "$LAB_DIR/keep.in"
+in_client python3 "$LAB_DIR/keep.py" "$tls/ca.pem" <"$LAB_DIR/keep.in" >"$LAB_DIR/keep.out" 2>&1 7>&- &
+exec 8>"$LAB_DIR/keep.in"
+answers() { [ "$(wc -l <"$LAB_DIR/keep.out")" -ge "$1" ]; }
+echo >&8 && wait_for 10 answers 1 || failed "a connection that stays"
+lab_certificate IP:198.51.100.1 same-authority
+expect "it is shown within seconds, unasked" wait_for 10 shows_file
+echo >&8 && wait_for 10 answers 2 || failed "the connection after the change"
+same "the old connection goes on" 1 "$(sort -u "$LAB_DIR/keep.out" | wc -l)"
+echo "# one that is broken"
+before=$(serial_shown)
+: >"$tls/cert.pem"
+expect "the log says so" wait_for 10 grep -q 'cert.pem.* is not a certificate' "$LAB_DIR/daemon/log"
+same "the one before stays" "$before" "$(serial_shown)"
+lab_certificate IP:198.51.100.1 same-authority
+kill -HUP $DAEMON_PID
+expect "asked for by SIGHUP, the next is shown" wait_for 10 shows_file
+echo >&8 && wait_for 10 answers 3 || failed "the connection after SIGHUP"
+same "and still the old connection goes on" 1 "$(sort -u "$LAB_DIR/keep.out" | wc -l)"
+exec 8>&-
+
+echo "# only clients of a CA"
+daemon_kill -15
+cp "$tls/ca.pem" "$LAB_DIR/clients.pem"
+https_config ', "tls_client_ca": "'"$LAB_DIR/clients.pem"'"'
+daemon_start
+refuse "without a certificate" get $url/healthz
+cp "$tls/cert.pem" "$LAB_DIR/client.pem" && cp "$tls/key.pem" "$LAB_DIR/client.key"
+expect "with one" get --cert "$LAB_DIR/client.pem" --key "$LAB_DIR/client.key" $url/healthz
