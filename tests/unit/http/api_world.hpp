@@ -14,6 +14,22 @@ inline const std::string policy_path =
     "/resourceGroups/lab/providers/Microsoft.Security/locations/westeurope/jitNetworkAccessPolicies/default";
 inline const std::string version = "?api-version=2020-01-01";
 
+// A body of initiate with one port, and more members after its list.
+inline std::string ask_body(const std::string& port, const std::string& machine = machine_id("vm1"),
+                     const std::string& more = "") {
+  return R"({"virtualMachines":[{"id":")" + machine + R"(","ports":[{)" + port + "}]}]" + more + "}";
+}
+
+inline const std::string good_ask = ask_body(R"("number":22,"duration":"PT1H","allowedSourceAddressPrefix":"203.0.113.7")");
+
+inline std::string policy_body(const std::string& port) {
+  return R"({"kind":"Basic","properties":{"virtualMachines":[{"id":")" + machine_id("vm1") + R"(","ports":[{)" + port +
+         "}]}]}}";
+}
+
+inline const std::string good_rule =
+    R"("number":22,"protocol":"*","allowedSourceAddressPrefix":"*","maxRequestAccessDuration":"PT3H")";
+
 struct ApiAnswer {
   http::HttpResponse response;
   nlohmann::json json;  // discarded if the body is none
