@@ -155,7 +155,7 @@ class Gate {
     key.client_port_be = htons(kClientPort);
     key.machine_port_be = htons(22);
     key.protocol = IPPROTO_TCP;
-    flow.tuple = gate_flow_tuple_v4(&key);
+    flow.tuple = gate_flow_tuple_v4(&key, gate_config{}.flow_seeds);
     put(skeleton_->maps.established_v4, key, flow);
   }
 

@@ -19,6 +19,9 @@ __noinline int open_half(const struct packet *packet, struct judgement *judgemen
 	flow.opened_coarse_ns = coarse_now(judgement);
 	flow.opened_boot_ns = boot_now(judgement);
 	bind_grant(&flow, judgement);
+	if (judgement->learned && packet->protocol == PROTOCOL_UDP)
+		flow.session_end_boot_ns = boot_now(judgement) + SETTING(udp_without_grant_session_ns,
+									 DEFAULT_UDP_WITHOUT_GRANT_SESSION_NS);
 	count_admission(judgement);
 	if (packet->protocol == PROTOCOL_TCP) {
 		learn_sequence(&flow.client, packet);
@@ -45,12 +48,19 @@ static __always_inline _Bool is_repeated_opening(const struct packet *packet, co
 }
 
 /* The packet was admitted by a grant (or is learned from) and not by a flow: begin one, or put the half-open one that is
- * there (its own grant is over) under the new grant. */
+ * there (its own grant is over) under the new grant. What was learned and what was granted begin anew under the other: they
+ * stand in different tables. */
 static __always_inline void remember_admitted(const struct packet *packet, struct judgement *judgement)
 {
 	struct gate_flow *flow = find_half_open(packet);
+	const _Bool was_learned = flow && flow->flags & GATE_FLOW_LEARNED;
+	const _Bool moves = flow && was_learned != !!judgement->learned; /* to the other table, if anything */
 
-	if (flow && is_opening(packet)) {
+	if (flow && !is_still_of(flow, packet)) {
+		flow = 0;
+	} else if (flow && moves && !(flow->flags & GATE_FLOW_MACHINE_OPENED)) {
+		flow = 0;
+	} else if (flow && is_opening(packet)) {
 		if (!is_repeated_opening(packet, flow, judgement))
 			flow = 0;
 	} else if (flow && flow->flags & GATE_FLOW_MACHINE_OPENED) {
@@ -61,9 +71,12 @@ static __always_inline void remember_admitted(const struct packet *packet, struc
 		flow = 0;
 	}
 	if (flow) {
-		bind_grant(flow, judgement);
+		if (!judgement->learned)
+			bind_grant(flow, judgement);
 		advance_half_open(flow, packet, judgement);
 	} else if (!(packet->tcp_flags & TCP_RST)) {
+		if (moves)
+			delete_half_open(packet, was_learned);
 		open_half(packet, judgement);
 	}
 }
@@ -74,16 +87,16 @@ static __always_inline void take_over(const struct packet *packet, struct judgem
 	struct gate_flow *flow = find_established(packet);
 	struct gate_flow_event *moved;
 
-	if (!flow)
-		return;
-	release_usage(flow->slot, flow->serial);
+	if (!flow || flow->serial != judgement->cut_serial || !is_still_of(flow, packet))
+		return; /* another CPU was faster, or the element is another flow's by now */
+	release_usage(flow->flags, flow->slot, flow->serial);
 	bind_grant(flow, judgement);
 	claim_usage(flow->slot, flow->serial, 0);
 	learn_client(flow, packet, judgement);
 	moved = RESERVE_FLOW_EVENT(packet, flow, GATE_FLOW_MOVED, GATE_FLOW_END_NONE);
 	if (moved)
 		moved->previous_serial = judgement->cut_serial;
-	submit_flow_event(moved);
+	submit_flow_event(moved, flow->flags);
 }
 
 static __always_inline _Bool is_learning(const struct judgement *judgement)

@@ -5,17 +5,17 @@
 
 #include "events.bpf.h"
 
-static __always_inline struct gate_drop_budget *drop_budget_of_cpu(void)
+static __always_inline struct gate_drop_budget *drop_budget_of(const struct judgement *judgement)
 {
-	__u32 zero = 0;
+	const __u32 index = judgement->service.id % GATE_DROP_BUDGETS;
 
-	return bpf_map_lookup_elem(&drop_budget, &zero);
+	return bpf_map_lookup_elem(&drop_budget, &index);
 }
 
 /* A second's worth at most, filled by and by. In a flood the clock is read once a jiffy. */
 static __always_inline _Bool may_report_drop(struct judgement *judgement)
 {
-	struct gate_drop_budget *budget = drop_budget_of_cpu();
+	struct gate_drop_budget *budget = drop_budget_of(judgement);
 	__u64 per_second, jiffies, elapsed_ns;
 
 	if (!budget)

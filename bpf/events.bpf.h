@@ -38,10 +38,13 @@ __noinline int fill_flow_event(struct gate_flow_event *event, const struct packe
 	return 0;
 }
 
-/* Room for one event in the ring, filled from the flow; 0: there is none. Must be submitted or discarded. */
+/* Room for one event in the ring, filled from the flow; 0: there is none, or the flow was learned and is not told of. Must
+ * be submitted or discarded. */
 #define RESERVE_FLOW_EVENT(packet, flow, event_kind, event_end)                                       \
 	({                                                                                            \
-		struct gate_flow_event *event_ = bpf_ringbuf_reserve(&flow_events, sizeof(*event_), 0); \
+		struct gate_flow_event *event_ = 0;                                                   \
+		if (!((flow)->flags & GATE_FLOW_LEARNED))                                             \
+			event_ = bpf_ringbuf_reserve(&flow_events, sizeof(*event_), 0);               \
 		if (event_) {                                                                         \
 			fill_flow_event(event_, packet, flow);                                        \
 			event_->kind = (event_kind);                                                  \
@@ -51,11 +54,11 @@ __noinline int fill_flow_event(struct gate_flow_event *event, const struct packe
 	})
 
 /* What had no room is counted when it happened, not when it was tried. */
-static __always_inline void submit_flow_event(struct gate_flow_event *event)
+static __always_inline void submit_flow_event(struct gate_flow_event *event, __u32 flow_flags)
 {
 	if (event)
 		bpf_ringbuf_submit(event, 0);
-	else
+	else if (!(flow_flags & GATE_FLOW_LEARNED))
 		tally(gate_tally_flow_events_lost);
 }
 

@@ -5,13 +5,14 @@
 
 #include "track.bpf.h"
 
-/* 0 if the flow is dead, or was cut: then another grant may still cover the packet. */
+/* 0 if the flow is dead, or was cut: then another grant may still cover the packet. Without a grant, a session's longest time
+ * ends it like idleness: nobody cut it. */
 static __always_inline enum gate_reason pass_established(struct gate_flow *flow, const struct packet *packet,
 							 struct judgement *judgement)
 {
 	const __u64 serial = flow->serial;
-	const _Bool dead = is_dead(packet, flow, judgement);
 	const _Bool session_over = flow->session_end_boot_ns && !is_before(flow->session_end_boot_ns, judgement);
+	const _Bool dead = is_dead(packet, flow, judgement) || (session_over && !serial);
 	const _Bool cut = !dead && !session_over && is_cut(flow, judgement);
 
 	if (!is_still_of(flow, packet))
@@ -46,7 +47,7 @@ static __always_inline enum gate_reason pass_machine_opened(struct gate_flow *fl
 		return gate_reason_undecided;
 	if (flags & TCP_RST) {
 		if (learns(packet))
-			delete_half_open(packet);
+			delete_half_open(packet, 0);
 		return gate_reason_machine_opened;
 	}
 	if (flags & TCP_SYN) {

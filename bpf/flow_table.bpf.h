@@ -35,12 +35,17 @@ static __always_inline struct gate_flow_key_v6 flow_key_v6(const struct packet *
 
 static __always_inline __u64 flow_tuple(const struct packet *packet)
 {
+	__u32 zero = 0;
+	const struct gate_config *settings = bpf_map_lookup_elem(&config, &zero);
+
+	if (!settings)
+		return 0;
 	if (packet->family == GATE_IPV4) {
 		const struct gate_flow_key_v4 key = flow_key_v4(packet);
-		return gate_flow_tuple_v4(&key);
+		return gate_flow_tuple_v4(&key, settings->flow_seeds);
 	}
 	const struct gate_flow_key_v6 key = flow_key_v6(packet);
-	return gate_flow_tuple_v6(&key);
+	return gate_flow_tuple_v6(&key, settings->flow_seeds);
 }
 
 /* Was what has been read of the entry so far this flow's? Its element may have been freed and used for another one
@@ -62,14 +67,19 @@ static __always_inline struct gate_flow *find_established(const struct packet *p
 	return bpf_map_lookup_elem(&established_v6, &key);
 }
 
+/* A flow that is half-open, or else one that is being learned. */
 static __always_inline struct gate_flow *find_half_open(const struct packet *packet)
 {
+	struct gate_flow *flow;
+
 	if (packet->family == GATE_IPV4) {
 		const struct gate_flow_key_v4 key = flow_key_v4(packet);
-		return bpf_map_lookup_elem(&half_open_v4, &key);
+		flow = bpf_map_lookup_elem(&half_open_v4, &key);
+		return flow ? flow : bpf_map_lookup_elem(&learning_v4, &key);
 	}
 	const struct gate_flow_key_v6 key = flow_key_v6(packet);
-	return bpf_map_lookup_elem(&half_open_v6, &key);
+	flow = bpf_map_lookup_elem(&half_open_v6, &key);
+	return flow ? flow : bpf_map_lookup_elem(&learning_v6, &key);
 }
 
 static __always_inline void store_half_open(const struct packet *packet, const struct gate_flow *flow)
@@ -78,10 +88,12 @@ static __always_inline void store_half_open(const struct packet *packet, const s
 
 	if (packet->family == GATE_IPV4) {
 		const struct gate_flow_key_v4 key = flow_key_v4(packet);
-		failed = bpf_map_update_elem(&half_open_v4, &key, flow, BPF_ANY);
+		failed = flow->flags & GATE_FLOW_LEARNED ? bpf_map_update_elem(&learning_v4, &key, flow, BPF_ANY)
+							 : bpf_map_update_elem(&half_open_v4, &key, flow, BPF_ANY);
 	} else {
 		const struct gate_flow_key_v6 key = flow_key_v6(packet);
-		failed = bpf_map_update_elem(&half_open_v6, &key, flow, BPF_ANY);
+		failed = flow->flags & GATE_FLOW_LEARNED ? bpf_map_update_elem(&learning_v6, &key, flow, BPF_ANY)
+							 : bpf_map_update_elem(&half_open_v6, &key, flow, BPF_ANY);
 	}
 	tally(failed ? gate_tally_half_open_failed : gate_tally_half_open_created);
 }
@@ -96,14 +108,20 @@ static __always_inline _Bool store_established(const struct packet *packet, cons
 	return !bpf_map_update_elem(&established_v6, &key, flow, BPF_ANY);
 }
 
-static __always_inline void delete_half_open(const struct packet *packet)
+static __always_inline void delete_half_open(const struct packet *packet, _Bool learned)
 {
 	if (packet->family == GATE_IPV4) {
 		const struct gate_flow_key_v4 key = flow_key_v4(packet);
-		bpf_map_delete_elem(&half_open_v4, &key);
+		if (learned)
+			bpf_map_delete_elem(&learning_v4, &key);
+		else
+			bpf_map_delete_elem(&half_open_v4, &key);
 	} else {
 		const struct gate_flow_key_v6 key = flow_key_v6(packet);
-		bpf_map_delete_elem(&half_open_v6, &key);
+		if (learned)
+			bpf_map_delete_elem(&learning_v6, &key);
+		else
+			bpf_map_delete_elem(&half_open_v6, &key);
 	}
 }
 
@@ -128,6 +146,7 @@ static __always_inline long erase_established(const struct packet *packet)
 
 static __always_inline void delete_established(const struct packet *packet, const struct gate_flow *flow)
 {
+	const __u32 flags = flow->flags;
 	const __u32 slot = flow->slot;
 	const __u64 serial = flow->serial;
 	struct gate_flow_event *closed =
@@ -137,8 +156,8 @@ static __always_inline void delete_established(const struct packet *packet, cons
 		discard_flow_event(closed);
 		return;
 	}
-	submit_flow_event(closed);
-	release_usage(slot, serial);
+	submit_flow_event(closed, flags);
+	release_usage(flags, slot, serial);
 	tally(gate_tally_established_deleted);
 }
 
@@ -148,8 +167,8 @@ static __always_inline _Bool is_same_flow(const struct gate_flow *old, const str
 	return old->opened_boot_ns == half->opened_boot_ns && old->serial == half->serial;
 }
 
-/* Moves a half-open flow to the established ones, over a dead predecessor if there is one. 0: no room, or the grant is at
- * its cap; the flow stays half-open and the next packet tries again. Two CPUs may do this at once: the second
+/* Moves a half-open flow to the established ones, over a dead predecessor if there is one. 0: no room, or the grant, or
+ * what was learned, is at its cap; the flow stays half-open and the next packet tries again. Two CPUs may do this at once: the second
  * replaces what the first stored and gives its count back. */
 __noinline int establish(const struct packet *packet, struct gate_flow *half)
 {
@@ -157,11 +176,11 @@ __noinline int establish(const struct packet *packet, struct gate_flow *half)
 	const struct gate_flow *old;
 	_Bool is_new = 1;
 	__u64 old_serial = 0;
-	__u32 old_slot = 0;
+	__u32 old_slot = 0, old_flags = 0;
 
 	if (!packet || !half)
 		return 0;
-	if (!claim_usage(half->slot, half->serial, SETTING(established_per_grant_max, 0))) {
+	if (!claim_place(half)) {
 		tally(gate_tally_established_failed);
 		return 0;
 	}
@@ -169,27 +188,28 @@ __noinline int establish(const struct packet *packet, struct gate_flow *half)
 	if (old) {
 		old_serial = old->serial;
 		old_slot = old->slot;
+		old_flags = old->flags;
 		is_new = !is_same_flow(old, half);
 	}
 	if (old && is_new)
 		closed = RESERVE_FLOW_EVENT(packet, old, GATE_FLOW_CLOSED, how_it_ended(old, GATE_FLOW_END_REPLACED));
 	if (!store_established(packet, half)) {
 		discard_flow_event(closed);
-		release_usage(half->slot, half->serial);
+		release_usage(half->flags, half->slot, half->serial);
 		tally(gate_tally_established_failed);
 		return 0;
 	}
 	if (old && is_new)
-		submit_flow_event(closed);
+		submit_flow_event(closed, old_flags);
 	if (old)
-		release_usage(old_slot, old_serial);
+		release_usage(old_flags, old_slot, old_serial);
 	if (!is_still_of(half, packet)) { /* what was copied may be another flow's, whose grant this one does not have */
 		erase_established(packet);
 		return 0;
 	}
 	if (is_new)
-		submit_flow_event(RESERVE_FLOW_EVENT(packet, half, GATE_FLOW_OPENED, GATE_FLOW_END_NONE));
-	delete_half_open(packet);
+		submit_flow_event(RESERVE_FLOW_EVENT(packet, half, GATE_FLOW_OPENED, GATE_FLOW_END_NONE), half->flags);
+	delete_half_open(packet, half->flags & GATE_FLOW_LEARNED);
 	tally(gate_tally_established_created);
 	return 1;
 }

@@ -54,6 +54,7 @@ static __always_inline _Bool learns(const struct packet *packet)
 #define DEFAULT_TCP_CLOSED_LINGER_NS SECONDS(120)
 #define DEFAULT_UDP_HALF_OPEN_IDLE_NS SECONDS(30)
 #define DEFAULT_UDP_ESTABLISHED_IDLE_NS SECONDS(120)
+#define DEFAULT_UDP_WITHOUT_GRANT_SESSION_NS SECONDS(3600)
 #define DEFAULT_FRAGMENT_IDLE_NS SECONDS(30)
 
 #define SETTING(field, fallback)                                                    \

@@ -121,7 +121,7 @@ static __always_inline void learn_machine(struct gate_flow *flow, const struct p
 	count_packet(machine, packet, segments, judgement);
 }
 
-/* A UDP flow is established by the machine's answer, but only while its grant lives, or if it was learned. */
+/* A UDP flow is established by the machine's answer, but only while its grant lives. One that is learned waits for the client. */
 __noinline int learn_half_open(const struct packet *packet, struct judgement *judgement, __u32 segments)
 {
 	struct gate_flow *flow;
@@ -132,7 +132,7 @@ __noinline int learn_half_open(const struct packet *packet, struct judgement *ju
 	if (!flow)
 		return 0;
 	learn_machine(flow, packet, judgement, segments);
-	if (packet->protocol == PROTOCOL_UDP && (flow->flags & GATE_FLOW_LEARNED || is_grant_live(flow, judgement)))
+	if (packet->protocol == PROTOCOL_UDP && is_grant_live(flow, judgement))
 		establish(packet, flow);
 	return 0;
 }

@@ -125,8 +125,34 @@ struct {
 	__type(value, struct gate_flow);
 } half_open_v6 SEC(".maps");
 
+/* Connection → what is known of one that begins without a grant while its service learns: apart from half_open, so that
+ * whoever floods such a service pushes nothing out there. Created by ingress, asked after half_open. LRU: full, the oldest
+ * goes, and its connection is learned from a later packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct gate_flow_key_v4);
+	__type(value, struct gate_flow);
+} learning_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct gate_flow_key_v6);
+	__type(value, struct gate_flow);
+} learning_v6 SEC(".maps");
+
+/* 0 → how many established flows were learned. The programs add and subtract, posternd recounts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct gate_usage);
+} learned_usage SEC(".maps");
+
 /* Connection → an established one. The programs promote into it and delete dead entries they meet; posternd sweeps idle
- * and closed ones; the loader seeds adopted ones. Full: promotion fails, is tallied and tried again on each packet. */
+ * and closed ones; the loader seeds adopted ones. Full: promotion fails, is tallied and tried again on each packet. Flows that
+ * were learned take config.learned_max of it at most. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -188,10 +214,10 @@ struct {
 	__uint(max_entries, 4 * 1024 * 1024);
 } flow_events SEC(".maps");
 
-/* 0 → how many drops this CPU may still report. Ingress alone reads and writes. */
+/* Service id modulo GATE_DROP_BUDGETS → how many drops this CPU may still report. Ingress alone reads and writes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, GATE_DROP_BUDGETS);
 	__type(key, __u32);
 	__type(value, struct gate_drop_budget);
 } drop_budget SEC(".maps");

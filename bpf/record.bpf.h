@@ -113,10 +113,46 @@ static __always_inline _Bool claim_usage(__u32 slot, __u64 serial, __u32 cap)
 	return 0;
 }
 
-static __always_inline void release_usage(__u32 slot, __u64 serial)
+/* Whoever opens connections without a grant can do so in anybody's name: what is learned gets a part of the table only. */
+static __always_inline _Bool claim_learned(void)
 {
-	struct gate_usage *usage = bpf_map_lookup_elem(&grant_usage, &slot);
+	const __u64 most = SETTING(learned_max, GATE_LEARNED_MAX);
+	__u32 zero = 0;
+	struct gate_usage *usage = bpf_map_lookup_elem(&learned_usage, &zero);
 
+	if (!usage || READ_ONCE(usage->established) >= most)
+		return 0;
+	if (__sync_fetch_and_add(&usage->established, 1) < most)
+		return 1;
+	__sync_fetch_and_add(&usage->established, -1);
+	return 0;
+}
+
+static __always_inline void release_learned(void)
+{
+	__u32 zero = 0;
+	struct gate_usage *usage = bpf_map_lookup_elem(&learned_usage, &zero);
+
+	if (usage && usage->established)
+		__sync_fetch_and_add(&usage->established, -1);
+}
+
+static __always_inline _Bool claim_place(const struct gate_flow *flow)
+{
+	if (flow->flags & GATE_FLOW_LEARNED)
+		return claim_learned();
+	return claim_usage(flow->slot, flow->serial, SETTING(established_per_grant_max, 0));
+}
+
+static __always_inline void release_usage(__u32 flow_flags, __u32 slot, __u64 serial)
+{
+	struct gate_usage *usage;
+
+	if (flow_flags & GATE_FLOW_LEARNED) {
+		release_learned();
+		return;
+	}
+	usage = bpf_map_lookup_elem(&grant_usage, &slot);
 	if (usage && serial && usage->serial == serial && usage->established)
 		__sync_fetch_and_add(&usage->established, -1);
 }

@@ -130,7 +130,7 @@ static __always_inline _Bool acknowledges(const struct packet *packet, const str
 }
 
 /* The client's packet on an established flow. Anybody may send in its name, so its FIN counts only near the window, and
- * its RST only if it is exactly what the machine expects next (RFC 5961, 3.2). A closed flow is not kept by packets. */
+ * its RST only if it is exactly what the machine expects next (RFC 5961, 3.2); of an adopted flow the machine has to tell first. A closed flow is not kept by packets. */
 static __always_inline void learn_client(struct gate_flow *flow, const struct packet *packet,
 					 struct judgement *judgement)
 {
@@ -143,6 +143,7 @@ static __always_inline void learn_client(struct gate_flow *flow, const struct pa
 			if (flow->machine.flags & GATE_SIDE_ACK_VALID && packet->sequence == flow->machine.ack)
 				client->flags |= GATE_SIDE_RST;
 		} else if (packet->tcp_flags & TCP_FIN && packet->tcp_flags & TCP_ACK &&
+			   flow->machine.flags & GATE_SIDE_ACK_VALID &&
 			   is_near(packet->sequence, flow->machine.ack) &&
 			   is_near(packet->acknowledgment, flow->machine.seq_next)) {
 			client->flags |= GATE_SIDE_FIN;
@@ -152,7 +153,8 @@ static __always_inline void learn_client(struct gate_flow *flow, const struct pa
 	count_packet(client, packet, 1, judgement);
 }
 
-/* The client's packet on a half-open flow that its own packets opened. */
+/* The client's packet on a half-open flow that its own packets opened. Learned UDP is established here, by the client's packet
+ * after the machine's answer. */
 static __always_inline void advance_half_open(struct gate_flow *flow, const struct packet *packet,
 					      struct judgement *judgement)
 {
@@ -161,6 +163,8 @@ static __always_inline void advance_half_open(struct gate_flow *flow, const stru
 	if (packet->protocol == PROTOCOL_TCP)
 		learn_sequence(client, packet);
 	count_packet(client, packet, 1, judgement);
+	if (packet->protocol == PROTOCOL_UDP && flow->flags & GATE_FLOW_LEARNED && flow->machine.packets)
+		establish(packet, flow);
 	if (packet->protocol != PROTOCOL_TCP || packet->tcp_flags & TCP_RST || is_closed(flow))
 		return;
 	if (acknowledges(packet, &flow->machine))

@@ -2,6 +2,7 @@
 // From open sessions to entries of the established flows, see adopt.hpp.
 #include "loader/adopt.hpp"
 
+#include <netinet/in.h>
 #include <time.h>
 
 #include <algorithm>
@@ -83,7 +84,7 @@ class ServiceIndex {
 };
 
 // No sequence number is known: each side's range begins with its next packet, as that of a flow picked up.
-gate_flow flow_of(const OpenSession& session, std::uint32_t service) {
+gate_flow flow_of(const OpenSession& session, std::uint32_t service, const gate_config& config) {
   gate_flow flow{};
   flow.opened_coarse_ns = coarse_now_ns();
   flow.opened_boot_ns = boot_time_ns();
@@ -91,10 +92,12 @@ gate_flow flow_of(const OpenSession& session, std::uint32_t service) {
   flow.flags = GATE_FLOW_ADOPTED | (session.machine_opened ? __u32{GATE_FLOW_MACHINE_OPENED} : 0);
   if (session.client_finished) flow.client.flags |= GATE_SIDE_FIN;
   if (session.machine_finished) flow.machine.flags |= GATE_SIDE_FIN;
+  if (session.protocol == IPPROTO_UDP && config.udp_without_grant_session_ns != 0)
+    flow.session_end_boot_ns = flow.opened_boot_ns + config.udp_without_grant_session_ns;
   return flow;
 }
 
-LoaderResult<void> store(const MapSet& maps, const OpenSession& session, gate_flow flow) {
+LoaderResult<void> store(const MapSet& maps, const OpenSession& session, gate_flow flow, const gate_config& config) {
   if (session.family == GATE_IPV4) {
     gate_flow_key_v4 key{};
     std::memcpy(&key.client, session.client.data(), sizeof(key.client));
@@ -102,7 +105,7 @@ LoaderResult<void> store(const MapSet& maps, const OpenSession& session, gate_fl
     key.client_port_be = session.client_port_be;
     key.machine_port_be = session.machine_port_be;
     key.protocol = session.protocol;
-    flow.tuple = gate_flow_tuple_v4(&key);
+    flow.tuple = gate_flow_tuple_v4(&key, config.flow_seeds);
     return maps.established_v4.update(key, flow, BPF_NOEXIST);
   }
   gate_flow_key_v6 key{};
@@ -111,7 +114,7 @@ LoaderResult<void> store(const MapSet& maps, const OpenSession& session, gate_fl
   key.client_port_be = session.client_port_be;
   key.machine_port_be = session.machine_port_be;
   key.protocol = session.protocol;
-  flow.tuple = gate_flow_tuple_v6(&key);
+  flow.tuple = gate_flow_tuple_v6(&key, config.flow_seeds);
   return maps.established_v6.update(key, flow, BPF_NOEXIST);
 }
 
@@ -130,6 +133,8 @@ LoaderError unknown(const std::vector<std::uint32_t>& ids) {
 }  // namespace
 
 LoaderResult<AdoptReport> adopt(const MapSet& maps, const std::set<std::uint32_t>& services) {
+  const auto config = read_config(maps);
+  if (!config) return config.error();
   ServiceIndex index(maps);
   if (auto read = index.read(); !read) return read.error();
   std::vector<std::uint32_t> missing;
@@ -151,7 +156,7 @@ LoaderResult<AdoptReport> adopt(const MapSet& maps, const std::set<std::uint32_t
     if (!id || !seen.emplace(session.family, session.protocol, session.client, session.machine, session.client_port_be,
                              session.machine_port_be).second)
       return;
-    const auto stored = store(maps, session, flow_of(session, *id));
+    const auto stored = store(maps, session, flow_of(session, *id, *config), *config);
     if (stored) return void(++report.adopted);
     if (stored.error().errno_value == EEXIST) return void(++report.known);
     if (stored.error().errno_value == E2BIG || stored.error().errno_value == ENOMEM) return void(++report.not_stored);

@@ -3,8 +3,10 @@
 #include "loader/settings.hpp"
 
 #include <arpa/inet.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -77,6 +79,7 @@ gate_config default_config() {
   config.udp_half_open_idle_ns = 30 * second_ns;
   config.udp_established_idle_ns = 120 * second_ns;
   config.fragment_idle_ns = 30 * second_ns;
+  config.udp_without_grant_session_ns = 3600 * second_ns;
   return config;
 }
 
@@ -91,6 +94,11 @@ LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_bo
   if (!before) return before.error();
   gate_config config = default_config();
   config.flags = before->flags;
+  const std::size_t room = std::min(maps.established_v4.info().max_entries, maps.established_v6.info().max_entries);
+  config.learned_max = static_cast<__u32>(std::clamp<std::size_t>(room / 8, 1, GATE_LEARNED_MAX));
+  std::memcpy(config.flow_seeds, before->flow_seeds, sizeof config.flow_seeds);
+  if (before->abi == 0 && ::getrandom(config.flow_seeds, sizeof config.flow_seeds, 0) != sizeof config.flow_seeds)
+    return system_error("getting random numbers for the tables of flows", errno);
   config.unconfirmed_boot_ns = unconfirmed_boot_ns;
   return maps.config.update(0, config);
 }

@@ -18,7 +18,7 @@ std::uint64_t boot_time_ns();  // CLOCK_BOOTTIME
 
 // Idle times as Linux conntrack's; confirmed; no cap for each grant.
 gate_config default_config();
-// Writes what differs from the defaults only in `unconfirmed_boot_ns` (0: confirmed).
+// Writes the defaults, and `unconfirmed_boot_ns` (0: confirmed). What the flows that stand there depend on stays as it is.
 LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_boot_ns);
 LoaderResult<gate_config> read_config(const MapSet& maps);
 

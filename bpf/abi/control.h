@@ -4,7 +4,7 @@
 #ifndef POSTERN_ABI_CONTROL_H
 #define POSTERN_ABI_CONTROL_H
 
-#include "base.h"
+#include "flow.h"
 
 enum gate_config_flags {
 	GATE_CONFIG_FAILSAFE_SOURCES = 1 << 0, /* the loader has put sources into failsafe_sources */
@@ -21,9 +21,16 @@ struct gate_config {
 	__u64 udp_established_idle_ns;
 	__u64 fragment_idle_ns;
 	__u32 established_per_grant_max; /* 0: no cap */
-	__u32 drop_events_per_second; /* told of each CPU at most; 0: GATE_DROP_EVENTS_PER_SECOND */
+	__u32 drop_events_per_second; /* of each budget on each CPU at most; 0: GATE_DROP_EVENTS_PER_SECOND */
+	__u64 udp_without_grant_session_ns; /* longest life of an adopted or learned UDP flow */
+	__u32 learned_max; /* established flows that were learned, of both families together; 0: GATE_LEARNED_MAX */
+	__u32 reserved;
+	__u64 flow_seeds[GATE_FLOW_SEEDS]; /* random and secret, the same for as long as the maps live */
 };
-GATE_ASSERT_SIZE(gate_config, 72);
+GATE_ASSERT_SIZE(gate_config, 168);
+
+/* What holds where config.learned_max is 0. */
+#define GATE_LEARNED_MAX 65536
 
 enum gate_control_flags {
 	GATE_CONTROL_FAILSAFE_SOURCES = 1 << 0, /* posternd has put sources into failsafe_sources */

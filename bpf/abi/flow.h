@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Connections the gate remembers: half-open (LRU, small) and established (hash, large), both directions; and
- * verdicts of first fragments. */
+/* Connections the gate remembers: half-open (LRU, small; those of services that learn in a table of their own) and
+ * established (hash, large), both directions; and verdicts of first fragments. */
 #ifndef POSTERN_ABI_FLOW_H
 #define POSTERN_ABI_FLOW_H
 
 #include "base.h"
 
-/* Maps `half_open_v4`, `established_v4` and their _v6 twins. Always seen from the client: ingress packets have it
+/* Maps `half_open_v4`, `learning_v4`, `established_v4` and their _v6 twins. Always seen from the client: ingress packets have it
  * as source, egress packets as destination. */
 struct gate_flow_key_v4 {
 	__be32 client;
@@ -56,7 +56,7 @@ enum gate_flow_flags {
 	GATE_FLOW_MACHINE_OPENED = 1 << 1, /* the machine sent the SYN */
 	GATE_FLOW_ADOPTED = 1 << 2,        /* seeded by the loader; was open before the port was guarded */
 	GATE_FLOW_WATCHED = 1 << 3,        /* its grant ends in cut mode: its record is looked at on each packet */
-	GATE_FLOW_LEARNED = 1 << 4,        /* begun without a grant while its service learned */
+	GATE_FLOW_LEARNED = 1 << 4,        /* begun without a grant while its service learned; half-open: in `learning` */
 };
 
 /* The two sides stand 64 bytes apart so that ingress and egress on two CPUs do not share a cache line of writes.
@@ -64,14 +64,14 @@ enum gate_flow_flags {
  *
  * An element of a hash may be freed and used again, for another flow, under a reader. So the value names its key, and
  * does so first: a copy that is under way changes this before anything else. A flow whose `tuple` is not that of its
- * key is as good as not there; whoever puts one in (also the loader, when it adopts) sets gate_flow_tuple_v4() or _v6(). */
+ * key is as good as not there; whoever puts one in (also the loader, when it adopts) sets gate_flow_tuple_v4() or _v6(), with config.flow_seeds. */
 struct gate_flow {
 	__u64 tuple;
 	struct gate_flow_side client;
 	__u64 serial; /* of the grant that let it in; 0: none (machine-opened, adopted, learned) */
 	__u64 opened_coarse_ns;
 	__u64 opened_boot_ns;
-	__u64 session_end_boot_ns; /* longest session time; 0: none */
+	__u64 session_end_boot_ns; /* longest session time; 0: none. Without a grant the flow is then over as if it were idle */
 	__u32 slot;
 	__u32 service;
 	__u32 cut_generation; /* control.cut_generation when the record was last looked at */
@@ -86,29 +86,27 @@ GATE_ASSERT(__builtin_offsetof(struct gate_flow, machine) - __builtin_offsetof(s
 			    sizeof(struct gate_flow_side) >= 64,
 	    "the two sides must stand at least 64 bytes apart");
 
-/* Never 0. That two flows have the same one takes chance as well as an element that changes hands. */
-static inline __u64 gate_flow_tuple(__u64 client, __u64 machine, __u64 client_port, __u64 machine_port, __u8 protocol)
-{
-	const __u64 ports = client_port << 32 | machine_port << 16 | protocol;
+/* A sum of products with secret factors (multilinear hashing): whoever does not know them finds no two flows that have the
+ * same one but by luck, once in 2^32. Never 0. */
+#define GATE_FLOW_SEEDS 10
 
-	return (client ^ ports * 0x9e3779b97f4a7c15ULL ^ machine * 0xc2b2ae3d27d4eb4fULL) | 1;
+static inline __u64 gate_flow_tuple_v4(const struct gate_flow_key_v4 *key, const __u64 *seeds)
+{
+	const __u64 ports = key->client_port_be * 65536ULL + key->machine_port_be;
+
+	return (seeds[0] * key->client + seeds[1] * key->machine + seeds[2] * ports + seeds[3] * key->protocol) | 1;
 }
 
-static inline __u64 gate_flow_tuple_v4(const struct gate_flow_key_v4 *key)
+static inline __u64 gate_flow_tuple_v6(const struct gate_flow_key_v6 *key, const __u64 *seeds)
 {
-	const __u64 client = key->client;
-
-	return gate_flow_tuple(client << 32, key->machine, key->client_port_be, key->machine_port_be, key->protocol);
-}
-
-static inline __u64 gate_flow_tuple_v6(const struct gate_flow_key_v6 *key)
-{
-	__u64 client[2], machine[2];
+	const __u64 ports = key->client_port_be * 65536ULL + key->machine_port_be;
+	__u32 client[4], machine[4];
 
 	__builtin_memcpy(client, key->client, sizeof(client));
 	__builtin_memcpy(machine, key->machine, sizeof(machine));
-	return gate_flow_tuple(client[0] * 0xff51afd7ed558ccdULL ^ client[1] << 1, machine[0] ^ machine[1] << 1,
-			       key->client_port_be, key->machine_port_be, key->protocol);
+	return (seeds[0] * client[0] + seeds[1] * client[1] + seeds[2] * client[2] + seeds[3] * client[3] +
+		seeds[4] * machine[0] + seeds[5] * machine[1] + seeds[6] * machine[2] + seeds[7] * machine[3] +
+		seeds[8] * ports + seeds[9] * key->protocol) | 1;
 }
 
 /* Map `fragments` (LRU, short-lived): what became of a first fragment. */

@@ -64,7 +64,8 @@ struct gate_record {
 };
 GATE_ASSERT_SIZE(gate_record, 32);
 
-/* Map `grant_usage`, an array by slot, counted by the programs. Established flows are recounted by the sweeper. */
+/* Map `grant_usage`, an array by slot, counted by the programs. Established flows are recounted by the sweeper. Map
+ * `learned_usage`, an array of one: `established` learned flows, likewise. */
 struct gate_usage {
 	__u64 serial;
 	__u64 established;

@@ -24,6 +24,9 @@
 	X(grant_usage, __u32, struct gate_usage)                         \
 	X(half_open_v4, struct gate_flow_key_v4, struct gate_flow)       \
 	X(half_open_v6, struct gate_flow_key_v6, struct gate_flow)       \
+	X(learning_v4, struct gate_flow_key_v4, struct gate_flow)        \
+	X(learning_v6, struct gate_flow_key_v6, struct gate_flow)        \
+	X(learned_usage, __u32, struct gate_usage)                       \
 	X(established_v4, struct gate_flow_key_v4, struct gate_flow)     \
 	X(established_v6, struct gate_flow_key_v6, struct gate_flow)     \
 	X(fragments, struct gate_fragment_key, struct gate_fragment)     \

@@ -51,7 +51,7 @@ enum gate_reason {
 	X(half_open_created, 0, "half-open flows created")                                 \
 	X(half_open_failed, 1, "half-open flows that could not be stored")                 \
 	X(established_created, 2, "flows established")                                     \
-	X(established_failed, 3, "establishments put off: table full or grant at its cap") \
+	X(established_failed, 3, "establishments put off: table full, or grant or what is learned at its cap") \
 	X(established_deleted, 4, "dead flows removed by the programs")                    \
 	X(picked_up, 5, "flows picked up in mid-connection under a live grant")            \
 	X(machine_opened, 6, "connections opened by machines from guarded ports")          \

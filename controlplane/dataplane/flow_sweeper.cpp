@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The walk over established_v4, established_v6, half_open_v4, half_open_v6.
+// The walk over established_v4, established_v6, half_open_v4, half_open_v6, learning_v4, learning_v6.
 #include "controlplane/dataplane/flow_sweeper.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace postern::dataplane {
 
 namespace {
 constexpr std::uint32_t batch = 2048;
-constexpr int stages = 4;
+constexpr int stages = 6;
 }  // namespace
 
 core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
@@ -31,7 +31,9 @@ core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
     const auto swept = stage_ == 0   ? sweep_table(maps_.established_v4, established, budget, &now)
                        : stage_ == 1 ? sweep_table(maps_.established_v6, established, budget, &now)
                        : stage_ == 2 ? sweep_table(maps_.half_open_v4, half_open, budget, nullptr)
-                                     : sweep_table(maps_.half_open_v6, half_open, budget, nullptr);
+                       : stage_ == 3 ? sweep_table(maps_.half_open_v6, half_open, budget, nullptr)
+                       : stage_ == 4 ? sweep_table(maps_.learning_v4, half_open, budget, nullptr)
+                                     : sweep_table(maps_.learning_v6, half_open, budget, nullptr);
     started_ = true;
     if (!swept) {
       cursor_.restart();
@@ -41,7 +43,8 @@ core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
     removed += *swept;
     if (!cursor_.done()) continue;
     cursor_.restart();
-    if (++stage_ == 2) recount();
+    if (++stage_ == 2)
+      if (auto counted = recount(); !counted) return counted.error();
     if (stage_ < stages) continue;
     stage_ = 0;
     started_ = false;
@@ -67,7 +70,7 @@ core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, st
       if (!gone) return gone.error();
       if (*gone) {
         ++removed;
-        if (established) {
+        if (established && ((*gone)->flags & GATE_FLOW_LEARNED) == 0) {
           const auto end = how_it_ended(**gone, records_.get((*gone)->slot), *established);
           closed_.push_back(closing(keys[i], **gone, end, established->boot_ns));
         }
@@ -97,6 +100,7 @@ core::Result<std::optional<gate_flow>> FlowSweeper::remove_if_dead(const Map& ma
 }
 
 void FlowSweeper::count(const gate_flow& flow) {
+  if ((flow.flags & GATE_FLOW_LEARNED) != 0) ++learned_;
   if (flow.serial == 0 || flow.slot >= records_.size()) return;
   Count& count = counts_[flow.slot];
   if (flow.serial < count.serial) return;  // of the slot's earlier grant: serials rise
@@ -106,7 +110,7 @@ void FlowSweeper::count(const gate_flow& flow) {
 
 // The programs add and subtract while this runs, so a count may be off by what happened during the walk; the next walk
 // sets it right again. It bounds how many flows a grant may have, nothing else.
-void FlowSweeper::recount() {
+core::Result<void> FlowSweeper::recount() {
   const auto counts = std::exchange(counts_, {});
   for (std::uint32_t slot = 0; slot < records_.size(); ++slot) {
     const gate_usage usage = records_.usage(slot);
@@ -116,6 +120,13 @@ void FlowSweeper::recount() {
     const std::uint64_t flows = counted ? found->second.flows : 0;
     if (usage.established != flows) records_.correct_usage(slot, usage, flows);
   }
+  const auto learned = maps_.learned_usage.lookup(0);
+  if (!learned) return gate_error(learned.error());
+  gate_usage usage = learned->value_or(gate_usage{});
+  const std::uint64_t flows = std::exchange(learned_, 0);
+  if (usage.established == flows) return {};
+  usage.established = flows;
+  return outcome(maps_.learned_usage.update(0, usage));
 }
 
 }  // namespace postern::dataplane

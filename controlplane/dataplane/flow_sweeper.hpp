@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks the flow tables a bounded stretch at a time, removes dead flows, and after each full walk of the established
-// ones sets every grant's count right. Keeps its place between calls; flows that come and go meanwhile are met on a
+// ones sets every grant's count right, and that of what was learned. Keeps its place between calls; flows that come and go meanwhile are met on a
 // later walk.
 #pragma once
 
@@ -24,14 +24,14 @@ class FlowSweeper {
   FlowSweeper(const loader::MapSet& maps, GrantRecords& records, std::size_t flows_per_call = 16384)
       : maps_(maps), records_(records), flows_per_call_(flows_per_call) {}
 
-  // How many flows were removed. Stops early where the walk of all four tables ends.
+  // How many flows were removed. Stops early where the walk of all six tables ends.
   core::Result<std::size_t> sweep(const SweepTime& now);
   // True if the last call ended a walk: the next one begins anew.
   bool at_start() const { return stage_ == 0 && !started_; }
   std::uint64_t walks() const { return walks_; }  // that have ended
   // Of the half-open flows that the last whole walk left.
   std::size_t one_way() const { return one_way_; }
-  // The established flows it has removed since it was last asked.
+  // The established flows it has removed since it was last asked, but those that were learned.
   std::vector<core::FlowEvent> take_closed() { return std::exchange(closed_, {}); }
 
  private:
@@ -43,18 +43,19 @@ class FlowSweeper {
   template <class Map, class Dead>
   core::Result<std::optional<gate_flow>> remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead);
   void count(const gate_flow& flow);
-  void recount();
+  core::Result<void> recount();
 
   const loader::MapSet& maps_;
   GrantRecords& records_;
   std::size_t flows_per_call_;
-  int stage_ = 0;  // which table: established v4, v6, half-open v4, v6
+  int stage_ = 0;  // which table: established, half-open, learning, v4 and v6 of each
   bool started_ = false;
   std::uint64_t walks_ = 0;
   std::size_t one_way_ = 0, one_way_so_far_ = 0;
   std::vector<core::FlowEvent> closed_;
   loader::BatchCursor cursor_;
   std::unordered_map<std::uint32_t, Count> counts_;  // by slot, of this walk
+  std::uint64_t learned_ = 0;                        // likewise
 };
 
 }  // namespace postern::dataplane

@@ -314,4 +314,57 @@ TEST_CASE("an entry that says it is another flow's passes nothing, and is left a
     world.gate.maps.grants_v6.clear();
     expect(world.gate, world.ssh.send(ack), gate_reason_no_grant);
   }
+  SECTION("half-open, and a grant admits: the flow begins anew, and does not bind the other") {
+    expect(world.gate, world.ssh.send(syn), gate_reason_grant, half_open_created);
+    gate_flow flow = world.ssh.half_open(world.gate).value();
+    const std::uint64_t own = flow.tuple;
+    flow.tuple ^= 2;
+    flow.opened_boot_ns = 1;
+    world.ssh.put_half_open(world.gate, flow);
+    expect(world.gate, world.ssh.in({.seq = 1000, .flags = syn}), gate_reason_grant);
+    CHECK(world.ssh.half_open(world.gate)->tuple == own);
+    CHECK(world.ssh.half_open(world.gate)->opened_boot_ns > 1);
+  }
+}
+
+// Without the seeds these are the same: found by calculation, as somebody outside might.
+TEST_CASE("which flows look alike cannot be chosen from outside") {
+  const auto key_of = [](const char* client, const char* machine) {
+    gate_flow_key_v6 made{};
+    inet_pton(AF_INET6, client, made.client);
+    inet_pton(AF_INET6, machine, made.machine);
+    made.client_port_be = htons(1000);
+    made.machine_port_be = htons(22);
+    made.protocol = tcp;
+    return made;
+  };
+  const gate_config config = Gate::fresh().maps.config.find(0).value();
+  const auto tuple = [&](const gate_flow_key_v6& of) { return gate_flow_tuple_v6(&of, config.flow_seeds); };
+  const auto own = key_of("2001:db8::1", "2001:db8:2::10");
+  CHECK(tuple(own) != tuple(key_of("2001:db8::81", "2001:db8:2::10")));
+  CHECK(tuple(own) != tuple(key_of("2001:db8::1", "2001:db8:2::90")));
+  // Each bit of the key changes it, and differently under other seeds.
+  gate_config other = config;
+  for (auto& seed : other.flow_seeds) seed = seed * 0xff51afd7ed558ccd + 1;
+  for (std::size_t bit = 0; bit < 37 * 8; ++bit) {
+    INFO("bit " << bit);
+    gate_flow_key_v6 changed = own;
+    reinterpret_cast<std::uint8_t*>(&changed)[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+    CHECK(tuple(changed) != tuple(own));
+    CHECK(tuple(changed) - tuple(own) != gate_flow_tuple_v6(&changed, other.flow_seeds) - gate_flow_tuple_v6(&own, other.flow_seeds));
+  }
+}
+
+TEST_CASE("a service whose drops are too many to tell hides none of another's") {
+  World world;
+  world.gate.configure([](gate_config& config) { config.drop_events_per_second = 5; });
+  const std::uint32_t other = world.gate.guard({.port = 3389});
+  world.gate.flood(world.ssh.in({.flags = syn}).bytes(), 2000);
+  world.gate.told_drops();
+  Connection rdp = world.ssh;
+  rdp.machine_port = 3389;
+  expect(world.gate, rdp.in({.flags = syn}), gate_reason_no_grant);
+  const auto drops = world.gate.told_drops();
+  REQUIRE_FALSE(drops.empty());
+  CHECK(drops.back().service == other);
 }

@@ -53,6 +53,23 @@ TEST_CASE("after FIN from both sides the entry lingers for late packets, then it
   expect(world.gate, world.ssh.send(ack), gate_reason_no_grant, established_gone);
 }
 
+TEST_CASE("a forged FIN or reset does not end a session that was adopted half-closed") {
+  World world;
+  gate_flow adopted{};
+  adopted.tuple = world.flow().tuple;
+  adopted.opened_coarse_ns = world.flow().opened_coarse_ns;
+  adopted.flags = GATE_FLOW_ADOPTED;
+  adopted.machine.flags = GATE_SIDE_FIN;
+  world.ssh.put_established(world.gate, adopted);
+  expect(world.gate, world.ssh.in({.seq = 0, .acknowledgment = 0, .flags = fin | ack}), gate_reason_flow);
+  expect(world.gate, world.ssh.in({.seq = 0, .flags = rst}), gate_reason_flow);
+  CHECK((world.flow().client.flags & (GATE_SIDE_FIN | GATE_SIDE_RST)) == 0);
+  // The real one counts, once the machine has shown what it expects.
+  learn(world.gate, world.ssh.reply(ack));
+  expect(world.gate, world.ssh.send(fin | ack), gate_reason_flow);
+  CHECK((world.flow().client.flags & GATE_SIDE_FIN) != 0);
+}
+
 TEST_CASE("FIN from one side alone does not close the connection") {
   World world;
   expect(world.gate, world.ssh.send(fin | ack), gate_reason_flow);

@@ -92,6 +92,11 @@ std::string compare_counts(const Kernel& kernel, const Counted& before, Model& m
     const gate_counter expected{model.tallies[static_cast<int>(i)], 0};
     if (auto found = difference_of("tally " + std::to_string(i), program, expected); !found.empty()) return found;
   }
+  gate_usage learned{};
+  kernel.find(map_learned_usage, std::uint32_t{0}, learned);
+  if (auto found = difference_of("learned flows", {learned.established, 0}, {model.tables.learned_usage[0].established, 0});
+      !found.empty())
+    return found;
   for (const auto& [slot, usage] : kernel.dump<std::uint32_t, gate_usage>(map_grant_usage)) {
     const std::string what = "established flows of slot " + std::to_string(slot);
     const gate_usage& expected = model.tables.grant_usage[slot];
@@ -114,6 +119,8 @@ std::string compare(const Kernel& kernel, const Counted& before, Model& model) {
   if (found.empty()) found = difference_of(#name, kernel.dump<key, value>(map_##name), model.tables.name);
   POSTERN_MODEL_COMPARE(half_open_v4, gate_flow_key_v4, gate_flow)
   POSTERN_MODEL_COMPARE(half_open_v6, gate_flow_key_v6, gate_flow)
+  POSTERN_MODEL_COMPARE(learning_v4, gate_flow_key_v4, gate_flow)
+  POSTERN_MODEL_COMPARE(learning_v6, gate_flow_key_v6, gate_flow)
   POSTERN_MODEL_COMPARE(established_v4, gate_flow_key_v4, gate_flow)
   POSTERN_MODEL_COMPARE(established_v6, gate_flow_key_v6, gate_flow)
   POSTERN_MODEL_COMPARE(fragments, gate_fragment_key, gate_fragment)

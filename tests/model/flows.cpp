@@ -28,13 +28,13 @@ Key flow_key(const Tuple& tuple) {
 
 }  // namespace
 
-std::uint64_t tuple_of(const Tuple& tuple) {
+std::uint64_t tuple_of(const Tuple& tuple, const gate_config& config) {
   if (tuple.family == 4) {
     const auto key = flow_key<gate_flow_key_v4>(tuple);
-    return gate_flow_tuple_v4(&key);
+    return gate_flow_tuple_v4(&key, config.flow_seeds);
   }
   const auto key = flow_key<gate_flow_key_v6>(tuple);
-  return gate_flow_tuple_v6(&key);
+  return gate_flow_tuple_v6(&key, config.flow_seeds);
 }
 
 namespace {
@@ -80,8 +80,11 @@ gate_flow* Model::established(const Tuple& tuple) {
   return tuple.family == 4 ? find_flow(tables.established_v4, tuple) : find_flow(tables.established_v6, tuple);
 }
 
+// What is being learned stands in a table of its own, and is asked for second.
 gate_flow* Model::half_open(const Tuple& tuple) {
-  return tuple.family == 4 ? find_flow(tables.half_open_v4, tuple) : find_flow(tables.half_open_v6, tuple);
+  gate_flow* flow = tuple.family == 4 ? find_flow(tables.half_open_v4, tuple) : find_flow(tables.half_open_v6, tuple);
+  if (flow != nullptr) return flow;
+  return tuple.family == 4 ? find_flow(tables.learning_v4, tuple) : find_flow(tables.learning_v6, tuple);
 }
 
 void Model::put_established(const Tuple& tuple, const gate_flow& flow) {
@@ -92,22 +95,34 @@ void Model::put_established(const Tuple& tuple, const gate_flow& flow) {
 }
 
 void Model::put_half_open(const Tuple& tuple, const gate_flow& flow) {
+  const bool learned = flow.flags & GATE_FLOW_LEARNED;
   if (tuple.family == 4)
-    tables.half_open_v4[flow_key<gate_flow_key_v4>(tuple)] = flow;
+    (learned ? tables.learning_v4 : tables.half_open_v4)[flow_key<gate_flow_key_v4>(tuple)] = flow;
   else
-    tables.half_open_v6[flow_key<gate_flow_key_v6>(tuple)] = flow;
+    (learned ? tables.learning_v6 : tables.half_open_v6)[flow_key<gate_flow_key_v6>(tuple)] = flow;
   ++tallies[gate_tally_half_open_created];
 }
 
+// The one that half_open() finds.
 void Model::erase_half_open(const Tuple& tuple) {
-  tables.half_open_v4.erase(flow_key<gate_flow_key_v4>(tuple));
-  tables.half_open_v6.erase(flow_key<gate_flow_key_v6>(tuple));
+  if (tuple.family == 4) {
+    const auto key = flow_key<gate_flow_key_v4>(tuple);
+    if (tables.half_open_v4.erase(key) == 0) tables.learning_v4.erase(key);
+  } else {
+    const auto key = flow_key<gate_flow_key_v6>(tuple);
+    if (tables.half_open_v6.erase(key) == 0) tables.learning_v6.erase(key);
+  }
+}
+
+// An established flow no longer counts for its grant, or among those that were learned.
+void Model::release(const gate_flow& flow) {
+  gate_usage& usage = flow.flags & GATE_FLOW_LEARNED ? tables.learned_usage[0] : tables.grant_usage[flow.slot];
+  const bool counts = flow.flags & GATE_FLOW_LEARNED || (flow.serial != 0 && usage.serial == flow.serial);
+  if (counts && usage.established > 0) --usage.established;
 }
 
 void Model::erase_established(const Tuple& tuple) {
-  const gate_flow flow = *established(tuple);
-  gate_usage& usage = tables.grant_usage[flow.slot];
-  if (flow.serial != 0 && usage.serial == flow.serial && usage.established > 0) --usage.established;
+  release(*established(tuple));
   if (tuple.family == 4)
     tables.established_v4.erase(flow_key<gate_flow_key_v4>(tuple));
   else
@@ -180,19 +195,19 @@ void Model::bind(gate_flow& flow, const Judging& it) const {
   if (record.session_max_ns != 0) flow.session_end_boot_ns = it.now.boot_ns + record.session_max_ns;
 }
 
-// From half-open to established, unless the grant is at its cap: then the next packet tries again.
+// From half-open to established, unless the grant, or what was learned, is at its cap: then the next packet tries again.
 bool Model::establish(const Tuple& tuple) {
   const gate_flow flow = *half_open(tuple);
-  gate_usage& usage = tables.grant_usage[flow.slot];
-  const std::uint32_t cap = config_of(tables).established_per_grant_max;
-  if (flow.serial != 0 && usage.serial == flow.serial) {
+  const bool learned = flow.flags & GATE_FLOW_LEARNED;
+  gate_usage& usage = learned ? tables.learned_usage[0] : tables.grant_usage[flow.slot];
+  const gate_config config = config_of(tables);
+  const std::uint32_t most = config.learned_max != 0 ? config.learned_max : GATE_LEARNED_MAX;
+  const std::uint32_t cap = learned ? most : config.established_per_grant_max;
+  if (learned || (flow.serial != 0 && usage.serial == flow.serial)) {
     if (cap != 0 && usage.established >= cap) return ++tallies[gate_tally_established_failed], false;
     ++usage.established;
   }
-  if (const gate_flow* old = established(tuple)) {
-    gate_usage& released = tables.grant_usage[old->slot];
-    if (old->serial != 0 && released.serial == old->serial && released.established > 0) --released.established;
-  }
+  if (const gate_flow* old = established(tuple)) release(*old);
   put_established(tuple, flow);
   erase_half_open(tuple);
   ++tallies[gate_tally_established_created];
@@ -203,6 +218,8 @@ bool Model::establish(const Tuple& tuple) {
 void Model::advance(gate_flow& flow, const Parsed& packet, Clock now) {
   if (packet.tcp()) note_sequence(flow.client, packet);
   note_packet(flow.client, packet, 1, now);
+  // UDP without a grant: the machine has answered, and the client goes on.
+  if (!packet.tcp() && flow.flags & GATE_FLOW_LEARNED && flow.machine.packets > 0) return void(establish(packet.tuple));
   if (!packet.tcp() || packet.rst || is_closed(flow)) return;
   if (acknowledges(packet, flow.machine)) flow.client.flags |= GATE_SIDE_ACKED_PEER;
   if (flow.client.flags & flow.machine.flags & GATE_SIDE_ACKED_PEER) establish(packet.tuple);
@@ -226,8 +243,7 @@ void Model::learn(std::span<const std::uint8_t> frame, std::uint32_t segments, b
   gate_flow* flow = half_open(tuple);
   if (flow == nullptr) return;
   note_machine(*flow, packet, segments, now);
-  const bool learned = flow->flags & GATE_FLOW_LEARNED;
-  if (!packet.tcp() && (learned || has_live_grant(*flow, now))) establish(tuple);
+  if (!packet.tcp() && has_live_grant(*flow, now)) establish(tuple);
 }
 
 namespace {
@@ -256,7 +272,7 @@ void Model::learn_opening(const Parsed& packet, std::uint32_t segments, Clock no
     if (half->machine.seq_first == packet.sequence + 1) return note_packet(half->machine, packet, segments, now);
   }
   gate_flow fresh{};
-  fresh.tuple = tuple_of(packet.tuple);
+  fresh.tuple = tuple_of(packet.tuple, config_of(tables));
   fresh.opened_coarse_ns = now.coarse_ns;
   fresh.opened_boot_ns = now.boot_ns;
   fresh.service = service->id;

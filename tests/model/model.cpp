@@ -165,12 +165,14 @@ gate_reason Model::by_flow(Judging& it) {
 }
 
 gate_reason Model::by_established(gate_flow& flow, Judging& it) {
-  if (is_dead(it.packet, flow, it.now)) {
+  const bool overlong = flow.session_end_boot_ns != 0 && it.now.boot_ns >= flow.session_end_boot_ns;
+  if (is_dead(it.packet, flow, it.now) || (overlong && flow.serial == 0)) {
     if (it.writes()) erase_established(it.packet.tuple);
     return gate_reason_undecided;
   }
-  // A session's longest time ends it whoever is granted what: asking again means connecting again.
-  if (flow.session_end_boot_ns != 0 && it.now.boot_ns >= flow.session_end_boot_ns) return gate_reason_flow_cut;
+  // A session's longest time ends it whoever is granted what: asking again means connecting again. One without a grant
+  // was cut by nobody: it is over.
+  if (overlong) return gate_reason_flow_cut;
   if (is_cut(flow, it)) {
     it.cut_serial = flow.serial;
     return gate_reason_undecided;
@@ -262,8 +264,7 @@ void Model::remember_admitted(Judging& it) {
   const Parsed& packet = it.packet;
   if (it.cut_serial) {  // a cut flow lives on under this grant, whatever its cap
     gate_flow* flow = established(packet.tuple);
-    gate_usage& old = tables.grant_usage[flow->slot];
-    if (flow->serial != 0 && old.serial == flow->serial && old.established > 0) --old.established;
+    release(*flow);
     bind(*flow, it);
     gate_usage& usage = tables.grant_usage[flow->slot];
     if (flow->serial != 0 && usage.serial == flow->serial) ++usage.established;
@@ -272,8 +273,13 @@ void Model::remember_admitted(Judging& it) {
   gate_flow* flow = half_open(packet.tuple);
   const bool lives = flow != nullptr && !is_stale(packet, *flow, it.now);
   const bool machine_opened = flow != nullptr && flow->flags & GATE_FLOW_MACHINE_OPENED;
+  // What is learned and what is granted never turn into one another.
+  const bool learned = flow != nullptr && flow->flags & GATE_FLOW_LEARNED;
+  const bool same_kind = machine_opened || learned == it.learned;
   bool keep = false;
-  if (packet.opens()) {  // the same SYN once more must not forget the answer to it
+  if (flow == nullptr || !same_kind) {
+    keep = false;
+  } else if (packet.opens()) {  // the same SYN once more must not forget the answer to it
     keep = lives && !machine_opened && !is_closed(*flow) && flow->client.flags & GATE_SIDE_SYN &&
            flow->client.seq_first == packet.sequence + 1;
   } else if (lives && machine_opened) {
@@ -282,15 +288,20 @@ void Model::remember_admitted(Judging& it) {
     keep = lives && !is_overtaken(packet, *flow);
   }
   if (keep) {
-    bind(*flow, it);
+    if (!it.learned) bind(*flow, it);
     return advance(*flow, packet, it.now);
   }
   if (packet.rst && packet.tcp()) return;  // ends what it is about, begins nothing
+  if (flow != nullptr) erase_half_open(packet.tuple);
   gate_flow fresh{};
-  fresh.tuple = tuple_of(packet.tuple);
+  fresh.tuple = tuple_of(packet.tuple, config_of(tables));
   fresh.opened_coarse_ns = it.now.coarse_ns;
   fresh.opened_boot_ns = it.now.boot_ns;
   bind(fresh, it);
+  if (it.learned && !packet.tcp()) {
+    const std::uint64_t longest = config_of(tables).udp_without_grant_session_ns;
+    fresh.session_end_boot_ns = it.now.boot_ns + (longest != 0 ? longest : 3600 * second);
+  }
   gate_usage& usage = tables.grant_usage[fresh.slot];
   if (fresh.serial != 0 && usage.serial == fresh.serial) ++usage.admitted;
   if (packet.tcp()) {

@@ -72,6 +72,7 @@ class Model {
   void put_half_open(const Tuple& tuple, const gate_flow& flow);
   void erase_established(const Tuple& tuple);
   void erase_half_open(const Tuple& tuple);
+  void release(const gate_flow& flow);
   bool is_dead(const Parsed& packet, const gate_flow& flow, Clock now) const;
   bool is_stale(const Parsed& packet, const gate_flow& flow, Clock now) const;
   bool has_live_grant(const gate_flow& flow, Clock now) const;
@@ -97,7 +98,7 @@ void note_client(gate_flow& flow, const Parsed& packet, Clock now);
 void note_machine(gate_flow& flow, const Parsed& packet, std::uint32_t segments, Clock now);
 
 // What an entry says of whose it is (ABI).
-std::uint64_t tuple_of(const Tuple& tuple);
+std::uint64_t tuple_of(const Tuple& tuple, const gate_config& config);
 
 gate_verdict verdict_of(int reason);
 std::string name_of(int reason);

@@ -65,7 +65,8 @@ void note_packet(gate_flow_side& side, const Parsed& packet, std::uint32_t packe
 void note_client(gate_flow& flow, const Parsed& packet, Clock now) {
   if (packet.tcp()) {
     if (is_closed(flow)) return;
-    const bool in_window = packet.ack && is_near(packet.sequence, flow.machine.ack) &&
+    // Of an adopted flow nothing is known before the machine has acknowledged something.
+    const bool in_window = packet.ack && flow.machine.flags & GATE_SIDE_ACK_VALID && is_near(packet.sequence, flow.machine.ack) &&
                            is_near(packet.acknowledgment, flow.machine.seq_next);
     if (packet.rst) {
       if (flow.machine.flags & GATE_SIDE_ACK_VALID && packet.sequence == flow.machine.ack)

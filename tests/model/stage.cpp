@@ -67,12 +67,16 @@ void begin(const Kernel& kernel, Tables& tables) {
     tables.grant_records[slot] = {};
     tables.grant_usage[slot] = {};
   }
+  kernel.put(map_learned_usage, std::uint32_t{0}, gate_usage{});
+  tables.learned_usage[0] = {};
 }
 
 void clear(const Kernel& kernel, Tables& tables, bool differs) {
   if (differs) {  // the model's keys may not be the programs'
     tables.half_open_v4 = kernel.dump<gate_flow_key_v4, gate_flow>(map_half_open_v4);
     tables.half_open_v6 = kernel.dump<gate_flow_key_v6, gate_flow>(map_half_open_v6);
+    tables.learning_v4 = kernel.dump<gate_flow_key_v4, gate_flow>(map_learning_v4);
+    tables.learning_v6 = kernel.dump<gate_flow_key_v6, gate_flow>(map_learning_v6);
     tables.established_v4 = kernel.dump<gate_flow_key_v4, gate_flow>(map_established_v4);
     tables.established_v6 = kernel.dump<gate_flow_key_v6, gate_flow>(map_established_v6);
     tables.fragments = kernel.dump<gate_fragment_key, gate_fragment>(map_fragments);
@@ -83,6 +87,7 @@ void clear(const Kernel& kernel, Tables& tables, bool differs) {
   tables.guarded_ports.clear();
   tables.grant_records.clear();
   tables.grant_usage.clear();
+  tables.learned_usage.clear();
   tables.config.clear();
   tables.control.clear();
 #define POSTERN_MODEL_CLEAR(name, key, value) \
@@ -106,6 +111,8 @@ std::string tell_step(const Kernel& kernel, Model& model, const Step& step) {
     case Step::age:
       make_older(kernel, map_half_open_v4, tables.half_open_v4, step.number);
       make_older(kernel, map_half_open_v6, tables.half_open_v6, step.number);
+      make_older(kernel, map_learning_v4, tables.learning_v4, step.number);
+      make_older(kernel, map_learning_v6, tables.learning_v6, step.number);
       make_older(kernel, map_established_v4, tables.established_v4, step.number);
       make_older(kernel, map_established_v6, tables.established_v6, step.number);
       make_older(kernel, map_fragments, tables.fragments, step.number);

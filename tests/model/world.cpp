@@ -107,6 +107,9 @@ void World::settings() {
   config_.udp_established_idle_ns = 14 * second;
   config_.fragment_idle_ns = 6 * second;
   config_.established_per_grant_max = random_.one_of<std::uint32_t>({0, 0, 0, 1, 2});
+  config_.udp_without_grant_session_ns = random_.one_of<std::uint64_t>({0, 1, far_away / 2});
+  config_.learned_max = random_.one_of<std::uint32_t>({0, 0, 1, 2});
+  for (auto& seed : config_.flow_seeds) seed = random_.below(~0ULL);
   put(map_config, std::uint32_t{0}, config_);
   control_.flags = (random_.percent(85) ? flag(GATE_CONTROL_SERVICE_PREFIXES) : 0) |
                    (random_.percent(30) ? flag(GATE_CONTROL_FAILSAFE_SOURCES) : 0);
@@ -225,7 +228,7 @@ void World::failsafe_source() {
 // A flow from before the story, as the programs may have left it.
 void World::flow(const Connection& connection) {
   gate_flow flow{};
-  flow.tuple = tuple_of(connection.tuple);
+  flow.tuple = tuple_of(connection.tuple, config_);
   const auto age = [&] { return std::uint64_t{1} + age_unit * random_.one_of({0U, 0U, 0U, 1U, 2U, 3U, 5U}); };
   const bool granted = !grants_.empty() && random_.percent(85);
   flow.flags =
@@ -256,10 +259,13 @@ void World::flow(const Connection& connection) {
   side(flow.client, connection.client_next, connection.machine_next);
   side(flow.machine, connection.machine_next, connection.client_next);
   const bool half = random_.percent(35);
+  const bool learned = flow.flags & GATE_FLOW_LEARNED;
   if (connection.tuple.family == 4)
-    put(half ? map_half_open_v4 : map_established_v4, flow_key<gate_flow_key_v4>(connection.tuple), flow);
+    put(!half ? map_established_v4 : learned ? map_learning_v4 : map_half_open_v4,
+        flow_key<gate_flow_key_v4>(connection.tuple), flow);
   else
-    put(half ? map_half_open_v6 : map_established_v6, flow_key<gate_flow_key_v6>(connection.tuple), flow);
+    put(!half ? map_established_v6 : learned ? map_learning_v6 : map_half_open_v6,
+        flow_key<gate_flow_key_v6>(connection.tuple), flow);
 }
 
 void World::change() {

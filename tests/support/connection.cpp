@@ -94,6 +94,10 @@ std::optional<gate_flow> Connection::half_open(const Gate& gate) const {
   return v6() ? gate.maps.half_open_v6.find(key_v6()) : gate.maps.half_open_v4.find(key_v4());
 }
 
+std::optional<gate_flow> Connection::learning(const Gate& gate) const {
+  return v6() ? gate.maps.learning_v6.find(key_v6()) : gate.maps.learning_v4.find(key_v4());
+}
+
 std::optional<gate_flow> Connection::established(const Gate& gate) const {
   return v6() ? gate.maps.established_v6.find(key_v6()) : gate.maps.established_v4.find(key_v4());
 }

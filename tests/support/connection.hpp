@@ -37,6 +37,7 @@ class Connection {
   void open(Gate& gate);
 
   std::optional<gate_flow> half_open(const Gate& gate) const;
+  std::optional<gate_flow> learning(const Gate& gate) const;
   std::optional<gate_flow> established(const Gate& gate) const;
   void put_half_open(const Gate& gate, const gate_flow& flow) const;
   void put_established(const Gate& gate, const gate_flow& flow) const;

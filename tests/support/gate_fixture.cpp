@@ -50,7 +50,7 @@ void shrink(bpf_object* object, const Sizes& sizes) {
     const std::string name = bpf_map__name(map);
     const bool hash = bpf_map__type(map) == BPF_MAP_TYPE_HASH || bpf_map__type(map) == BPF_MAP_TYPE_LRU_HASH;
     std::uint32_t entries = bpf_map__max_entries(map);
-    if (name.starts_with("half_open"))
+    if (name.starts_with("half_open") || name.starts_with("learning"))
       entries = sizes.half_open;
     else if (name.starts_with("established"))
       entries = sizes.established;
@@ -144,7 +144,8 @@ Gate& Gate::fresh() {
 }
 
 Changes Gate::table_sizes() const {
-  return {.half_open = static_cast<long>(maps.half_open_v4.size() + maps.half_open_v6.size()),
+  return {.half_open = static_cast<long>(maps.half_open_v4.size() + maps.half_open_v6.size() +
+                                        maps.learning_v4.size() + maps.learning_v6.size()),
           .established = static_cast<long>(maps.established_v4.size() + maps.established_v6.size()),
           .fragments = static_cast<long>(maps.fragments.size())};
 }

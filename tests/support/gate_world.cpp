@@ -106,6 +106,9 @@ void Gate::reset() {
   maps.failsafe_sources.clear();
   maps.half_open_v4.clear();
   maps.half_open_v6.clear();
+  maps.learning_v4.clear();
+  maps.learning_v6.clear();
+  maps.learned_usage.put(0, {});
   maps.established_v4.clear();
   maps.established_v6.clear();
   maps.fragments.clear();
@@ -115,7 +118,7 @@ void Gate::reset() {
     maps.grant_usage.put(slot, {});
   }
   for (std::uint32_t service = 0; service < 16; ++service) maps.service_counters.clear_each_cpu(service);
-  maps.drop_budget.clear_each_cpu(0);
+  for (std::uint32_t budget = 0; budget < GATE_DROP_BUDGETS; ++budget) maps.drop_budget.clear_each_cpu(budget);
   told_drops();
   told_flows();
   port_words_.clear();
@@ -128,6 +131,7 @@ void Gate::reset() {
   config.udp_half_open_idle_ns = half_open_idle;
   config.udp_established_idle_ns = udp_idle;
   config.fragment_idle_ns = fragment_idle;
+  for (std::uint32_t i = 0; i < GATE_FLOW_SEEDS; ++i) config.flow_seeds[i] = 0x9e3779b97f4a7c15 * (i + 1);
   maps.config.put(0, config);
   maps.control.put(0, {});
 }

@@ -267,6 +267,29 @@ TEST_CASE("after a walk every grant's count says how many established flows it h
   CHECK(table.maps.grant_usage.lookup(4)->value().established == 0);
 }
 
+TEST_CASE("learned flows are counted apart, swept when idle or overlong, and not told one by one") {
+  Sweepable table;
+  gate_flow learned = fresh_flow();
+  learned.serial = 0;
+  learned.slot = 0;
+  learned.flags = GATE_FLOW_LEARNED;
+  for (std::uint32_t n = 0; n < 5; ++n) REQUIRE(table.maps.established_v4.update(key_v4(n), learned));
+  REQUIRE(table.maps.established_v6.update(key_v6(IPPROTO_TCP), learned));
+  gate_flow overlong = learned;
+  overlong.session_end_boot_ns = now.boot_ns;
+  REQUIRE(table.maps.established_v4.update(key_v4(10, IPPROTO_UDP), overlong));
+  gate_flow stale = learned;
+  stale.client.last_seen_coarse_ns = stale.machine.last_seen_coarse_ns = long_ago;
+  REQUIRE(table.maps.learning_v4.update(key_v4(11), stale));
+  REQUIRE(table.maps.learning_v6.update(key_v6(IPPROTO_UDP), stale));
+  REQUIRE(table.maps.learning_v4.update(key_v4(12), learned));
+  REQUIRE(table.maps.learned_usage.update(0, gate_usage{0, 99, 0, 0}));
+  CHECK(table.sweep() == 3);
+  CHECK(table.maps.learned_usage.lookup(0)->value().established == 6);
+  CHECK(table.sweeper.take_closed().empty());
+  CHECK(table.maps.learning_v4.lookup(key_v4(12))->has_value());
+}
+
 TEST_CASE("every established flow that goes is told, with why; half-open ones and those that stay are not") {
   struct End {
     const char* name;
