@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -24,7 +25,9 @@ constexpr std::uint32_t bit(int state) {
 }
 constexpr std::uint32_t tcp_states = bit(TCP_ESTABLISHED) | bit(TCP_FIN_WAIT1) | bit(TCP_FIN_WAIT2) |
                                      bit(TCP_CLOSE_WAIT) | bit(TCP_LAST_ACK) | bit(TCP_CLOSING);
-constexpr std::uint32_t udp_states = bit(TCP_ESTABLISHED);  // what the kernel calls a connected UDP socket
+// A UDP socket is connected, or not. Nothing says who sent first: one whose port this host also serves, by a socket that is
+// not connected, is taken for a client's; one that stands alone for the host's own, opened outward from that port.
+constexpr std::uint32_t udp_states = bit(TCP_ESTABLISHED) | bit(TCP_CLOSE);
 
 // A socket of family AF_INET6 may speak IPv4: ::ffff:192.0.2.1.
 bool is_mapped(const __be32 (&address)[4]) {
@@ -65,8 +68,8 @@ LoaderResult<void> ask(const Fd& netlink, std::uint8_t family, std::uint8_t prot
 }
 
 // True once the last message was read.
-LoaderResult<bool> take(const std::vector<char>& buffer, std::size_t size, std::uint8_t protocol,
-                        const VisitSession& visit) {
+LoaderResult<bool> take(const std::vector<char>& buffer, std::size_t size,
+                        const std::function<void(const inet_diag_msg&)>& visit) {
   for (std::size_t at = 0; at + sizeof(nlmsghdr) <= size;) {
     const auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data() + at);
     if (header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > size - at) break;
@@ -79,10 +82,36 @@ LoaderResult<bool> take(const std::vector<char>& buffer, std::size_t size, std::
       return system_error("read the host's sockets", error->error);
     }
     if (header->nlmsg_len < sizeof(nlmsghdr) + sizeof(inet_diag_msg)) continue;
-    visit(session_of(*static_cast<const inet_diag_msg*>(payload), protocol));
+    visit(*static_cast<const inet_diag_msg*>(payload));
   }
   return false;
 }
+
+// Hands on what the sockets of UDP tell, once all of them are known.
+class UdpSockets {
+ public:
+  void add(const inet_diag_msg& socket) {
+    if (socket.idiag_state == TCP_ESTABLISHED)
+      connected_.push_back(session_of(socket, IPPROTO_UDP));
+    else
+      served_.push_back(session_of(socket, IPPROTO_UDP));
+  }
+  void tell(const VisitSession& visit) const {
+    for (const OpenSession& session : connected_)
+      if (std::any_of(served_.begin(), served_.end(), [&](const OpenSession& by) { return serves(by, session); }))
+        visit(session);
+  }
+
+ private:
+  // Bound to the session's address or to none; an IPv6 socket bound to none speaks IPv4, too, unless told otherwise.
+  static bool serves(const OpenSession& by, const OpenSession& session) {
+    if (by.machine_port_be != session.machine_port_be) return false;
+    if (by.machine == std::array<std::uint8_t, 16>{}) return by.family == session.family || by.family == GATE_IPV6;
+    return by.family == session.family && by.machine == session.machine;
+  }
+
+  std::vector<OpenSession> connected_, served_;
+};
 
 }  // namespace
 
@@ -90,6 +119,11 @@ LoaderResult<void> socket_sessions(const VisitSession& visit) {
   const Fd netlink(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
   if (!netlink.valid()) return system_error("open a socket to ask for the host's sockets", errno);
   std::vector<char> buffer(65536);
+  UdpSockets udp;
+  const auto seen = [&](std::uint8_t protocol, const inet_diag_msg& socket) {
+    if (protocol == IPPROTO_UDP) return udp.add(socket);
+    visit(session_of(socket, protocol));
+  };
   for (const std::uint8_t protocol : {std::uint8_t{IPPROTO_TCP}, std::uint8_t{IPPROTO_UDP}}) {
     for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
       if (auto asked = ask(netlink, family, protocol); !asked) return asked;
@@ -97,12 +131,14 @@ LoaderResult<void> socket_sessions(const VisitSession& visit) {
         const ssize_t size = ::recv(netlink.get(), buffer.data(), buffer.size(), 0);
         if (size < 0 && errno == EINTR) continue;
         if (size < 0) return system_error("read the host's sockets", errno);
-        const auto done = take(buffer, static_cast<std::size_t>(size), protocol, visit);
+        const auto done = take(buffer, static_cast<std::size_t>(size),
+                               [&](const inet_diag_msg& socket) { seen(protocol, socket); });
         if (!done) return done.error();
         if (*done) break;
       }
     }
   }
+  udp.tell(visit);
   return {};
 }
 

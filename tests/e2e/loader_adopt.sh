@@ -23,6 +23,7 @@ service 1 198.51.100.1 2201 6  # the host's own
 service 2 198.51.100.1 2222 6  # a forward
 service 3 198.51.100.1 5353 17 # UDP of the host
 service 4 198.51.100.1 2204 6
+service 5 198.51.100.1 5354 17 # UDP that the host sends from, and serves nobody by
 
 # ---- what it refuses ----
 exits 2 "ids are needed" loader adopt
@@ -51,7 +52,8 @@ in_gate nft -f - <<-'EOF' || failed "nft"
 		chain after { type nat hook postrouting priority 100; oifname "gate1" masquerade; }
 	}
 EOF
-# An IPv6 socket that speaks IPv4 (2201), another that nobody guards (2202), UDP that answers from a connected socket.
+# An IPv6 socket that speaks IPv4 (2201), another that nobody guards (2202), UDP that answers from a connected socket beside the
+# one that listens, and a socket that the host connected outward from a port that is guarded.
 : >"$RUN_DIR/server"
 nsenter --net="/run/netns/$NS_GATE" python3 -c '
 import socket, time
@@ -60,14 +62,18 @@ def listen(port):
     s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM); s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(("::", port)); s.listen(8); return s
 a, b, c = listen(2201), listen(2202), listen(2204)
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("198.51.100.1", 5353))
+def udp(port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("198.51.100.1", port)); return s
+u = udp(5353)
+o = udp(5354); o.connect(("198.51.100.10", 53)); o.send(b"question")
 print("listening", flush=True)
 kept += [a.accept(), a.accept(), b.accept()]
 _, peer = u.recvfrom(100); u.recvfrom(100)
 open("'"$RUN_DIR"'/asked", "w")
 import os
 while not os.path.exists("'"$RUN_DIR"'/answer"): time.sleep(0.05)
-u.connect(peer); u.send(b"answer")
+more = udp(5353); u.connect(peer); u.send(b"answer")
 time.sleep(600)' >"$RUN_DIR/server" 2>&1 &
 wait_for 5 grep -q listening "$RUN_DIR/server" || failed "the server"
 : >"$RUN_DIR/client"
@@ -117,6 +123,9 @@ wait_for 5 grep -q answered "$RUN_DIR/client" || failed "the answer"
 expect "UDP on a connected socket is one" loader adopt 3
 says '1 open session\(s\) adopted'
 same "with its service" 3 "$(flow 40005 .value.service)"
+same "it ends" true "$(flow 40005 '.value.session_end_boot_ns > .value.opened_boot_ns')"
+expect "what the host connected outward from a guarded port is no session" loader adopt --json 5
+same "none of it is adopted" 0 "$(said .adopted)"
 
 # An entry that stands is never altered.
 key=$(bpftool -j map dump pinned "$MAPS/established_v4" | jq -r --argjson port "$((40001 % 256 * 256 + 40001 / 256))" \
