@@ -47,8 +47,8 @@ says "Live grants open it to $CLIENT"
 denied "and it is not" lab_ssh -b $CLIENT_TWO true
 explains "nor after its end" '^verdict   drop, no_grant' $CLIENT $MACHINE:22 --at "$(date -u -d '+2 hours' +%FT%TZ)"
 says 'Grant 1 of .root. covers this source until'
-expect "a user without a right may ask: the daemon runs it" setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups \
-	env POSTERN_SOCKET="$LAB_SOCKET" "$POSTERN_BUILD/tools/postern/postern" explain $CLIENT $MACHINE:22
+expect "a user without a right may ask: the daemon runs it" env POSTERN_SOCKET="$LAB_SOCKET" \
+	setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups "$POSTERN_BUILD/tools/postern/postern" explain $CLIENT $MACHINE:22
 
 port=$(in_client ss -Htn state established dst $MACHINE | awk '{ sub(/.*:/, "", $3); print $3; exit }')
 expect "the grant is revoked" postern revoke 1
