@@ -169,8 +169,9 @@ static __always_inline _Bool is_same_flow(const struct gate_flow *old, const str
 
 /* Moves a half-open flow to the established ones, over a dead predecessor if there is one. 0: no room, or the grant, or
  * what was learned, is at its cap; the flow stays half-open and the next packet tries again. Two CPUs may do this at once: the second
- * replaces what the first stored and gives its count back. */
-__noinline int establish(const struct packet *packet, struct gate_flow *half)
+ * replaces what the first stored and gives its count back. Static: a global function's arguments are plain memory to the
+ * verifier, and before 6.2 that cannot be stored in a map. */
+static __noinline int establish(const struct packet *packet, struct gate_flow *half)
 {
 	struct gate_flow_event *closed = 0;
 	const struct gate_flow *old;
