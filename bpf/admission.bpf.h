@@ -81,22 +81,24 @@ static __always_inline void remember_admitted(const struct packet *packet, struc
 	}
 }
 
-/* An established flow that was cut lives on under another grant, whatever that one's cap. */
-static __always_inline void take_over(const struct packet *packet, struct judgement *judgement)
+/* An established flow that was cut lives on under another grant, whatever that one's cap. A function of its own, for the
+ * stack of its caller. */
+static __noinline int take_over(const struct packet *packet, struct judgement *judgement)
 {
 	struct gate_flow *flow = find_established(packet);
-	struct gate_flow_event *moved;
+	struct flow_news moved;
 
 	if (!flow || flow->serial != judgement->cut_serial || !is_still_of(flow, packet))
-		return; /* another CPU was faster, or the element is another flow's by now */
+		return 0; /* another CPU was faster, or the element is another flow's by now */
 	release_usage(flow->flags, flow->slot, flow->serial);
 	bind_grant(flow, judgement);
 	claim_usage(flow->slot, flow->serial, 0);
 	learn_client(flow, packet, judgement);
 	moved = RESERVE_FLOW_EVENT(packet, flow, GATE_FLOW_MOVED, GATE_FLOW_END_NONE);
-	if (moved)
-		moved->previous_serial = judgement->cut_serial;
-	submit_flow_event(moved, flow->flags);
+	if (moved.state == NEWS_RESERVED)
+		moved.event->previous_serial = judgement->cut_serial;
+	submit_flow_event(moved);
+	return 0;
 }
 
 static __always_inline _Bool is_learning(const struct judgement *judgement)

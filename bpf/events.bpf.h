@@ -38,34 +38,51 @@ __noinline int fill_flow_event(struct gate_flow_event *event, const struct packe
 	return 0;
 }
 
-/* Room for one event in the ring, filled from the flow; 0: there is none, or the flow was learned and is not told of. Must
- * be submitted or discarded. */
-#define RESERVE_FLOW_EVENT(packet, flow, event_kind, event_end)                                       \
-	({                                                                                            \
-		struct gate_flow_event *event_ = 0;                                                   \
-		if (!((flow)->flags & GATE_FLOW_LEARNED))                                             \
-			event_ = bpf_ringbuf_reserve(&flow_events, sizeof(*event_), 0);               \
-		if (event_) {                                                                         \
-			fill_flow_event(event_, packet, flow);                                        \
-			event_->kind = (event_kind);                                                  \
-			event_->end = (event_end);                                                    \
-		}                                                                                     \
-		event_;                                                                               \
+/* Room for one event in the ring. `state` is a number of its own, and not derived from the pointer, since before Linux 6.2 the
+ * verifier does not remember that a ring's pointer was found to be there, and thinks it lost when asked again. */
+struct flow_news {
+	struct gate_flow_event *event;
+	__u64 state; /* enum news_state */
+};
+
+enum news_state {
+	NEWS_NONE, /* nothing happened, or the flow was learned and is not told of */
+	NEWS_RESERVED,
+	NEWS_LOST, /* no room */
+};
+
+/* Filled from the flow; must be submitted or discarded. A macro, since a function of the compiler's choice would hide from
+ * the verifier what is reserved. */
+#define RESERVE_FLOW_EVENT(packet, flow, event_kind, event_end)                                                       \
+	({                                                                                                            \
+		struct flow_news news_ = {0, NEWS_NONE};                                                              \
+		if (!((flow)->flags & GATE_FLOW_LEARNED)) {                                                           \
+			news_.event = bpf_ringbuf_reserve(&flow_events, sizeof(*news_.event), 0);                     \
+			news_.state = NEWS_LOST;                                                                      \
+			if (news_.event) {                                                                            \
+				fill_flow_event(news_.event, packet, flow);                                           \
+				news_.event->kind = (event_kind);                                                     \
+				news_.event->end = (event_end);                                                       \
+				news_.state = NEWS_RESERVED;                                                          \
+			}                                                                                             \
+		}                                                                                                     \
+		barrier_var(news_.state);                                                                             \
+		news_;                                                                                                \
 	})
 
 /* What had no room is counted when it happened, not when it was tried. */
-static __always_inline void submit_flow_event(struct gate_flow_event *event, __u32 flow_flags)
+static __always_inline void submit_flow_event(struct flow_news news)
 {
-	if (event)
-		bpf_ringbuf_submit(event, 0);
-	else if (!(flow_flags & GATE_FLOW_LEARNED))
+	if (news.state == NEWS_RESERVED)
+		bpf_ringbuf_submit(news.event, 0);
+	else if (news.state == NEWS_LOST)
 		tally(gate_tally_flow_events_lost);
 }
 
-static __always_inline void discard_flow_event(struct gate_flow_event *event)
+static __always_inline void discard_flow_event(struct flow_news news)
 {
-	if (event)
-		bpf_ringbuf_discard(event, 0);
+	if (news.state == NEWS_RESERVED)
+		bpf_ringbuf_discard(news.event, 0);
 }
 
 #endif

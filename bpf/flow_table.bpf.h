@@ -149,14 +149,14 @@ static __always_inline void delete_established(const struct packet *packet, cons
 	const __u32 flags = flow->flags;
 	const __u32 slot = flow->slot;
 	const __u64 serial = flow->serial;
-	struct gate_flow_event *closed =
+	const struct flow_news closed =
 		RESERVE_FLOW_EVENT(packet, flow, GATE_FLOW_CLOSED, how_it_ended(flow, GATE_FLOW_END_IDLE));
 
 	if (erase_established(packet)) { /* another CPU was faster */
 		discard_flow_event(closed);
 		return;
 	}
-	submit_flow_event(closed, flags);
+	submit_flow_event(closed);
 	release_usage(flags, slot, serial);
 	tally(gate_tally_established_deleted);
 }
@@ -173,7 +173,7 @@ static __always_inline _Bool is_same_flow(const struct gate_flow *old, const str
  * verifier, and before 6.2 that cannot be stored in a map. */
 static __noinline int establish(const struct packet *packet, struct gate_flow *half)
 {
-	struct gate_flow_event *closed = 0;
+	struct flow_news closed = {0, NEWS_NONE};
 	const struct gate_flow *old;
 	_Bool is_new = 1;
 	__u64 old_serial = 0;
@@ -191,17 +191,16 @@ static __noinline int establish(const struct packet *packet, struct gate_flow *h
 		old_slot = old->slot;
 		old_flags = old->flags;
 		is_new = !is_same_flow(old, half);
+		if (is_new)
+			closed = RESERVE_FLOW_EVENT(packet, old, GATE_FLOW_CLOSED, how_it_ended(old, GATE_FLOW_END_REPLACED));
 	}
-	if (old && is_new)
-		closed = RESERVE_FLOW_EVENT(packet, old, GATE_FLOW_CLOSED, how_it_ended(old, GATE_FLOW_END_REPLACED));
 	if (!store_established(packet, half)) {
 		discard_flow_event(closed);
 		release_usage(half->flags, half->slot, half->serial);
 		tally(gate_tally_established_failed);
 		return 0;
 	}
-	if (old && is_new)
-		submit_flow_event(closed, old_flags);
+	submit_flow_event(closed);
 	if (old)
 		release_usage(old_flags, old_slot, old_serial);
 	if (!is_still_of(half, packet)) { /* what was copied may be another flow's, whose grant this one does not have */
@@ -209,7 +208,7 @@ static __noinline int establish(const struct packet *packet, struct gate_flow *h
 		return 0;
 	}
 	if (is_new)
-		submit_flow_event(RESERVE_FLOW_EVENT(packet, half, GATE_FLOW_OPENED, GATE_FLOW_END_NONE), half->flags);
+		submit_flow_event(RESERVE_FLOW_EVENT(packet, half, GATE_FLOW_OPENED, GATE_FLOW_END_NONE));
 	delete_half_open(packet, half->flags & GATE_FLOW_LEARNED);
 	tally(gate_tally_established_created);
 	return 1;

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The systemd units in packaging/ as systemd itself reads them: no key, value or program that it does not know.
-# units.sh SOURCE_FOLDER BUILD_FOLDER
+# units.sh SOURCE_FOLDER
 set -eu
-source=${1:?source folder} build=${2:?build folder}
+source=${1:?source folder}
 [ -n "$(type -P systemd-analyze)" ] || { echo "systemd-analyze is missing (package systemd)" && exit 1; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -11,8 +11,9 @@ cp "$source"/packaging/postern-* "$folder"
 for program in postern-loader posternd; do
 	sed -i "s|^\(Exec[A-Za-z]*=\)/usr/s\?bin/$program|\1$folder/$program|" "$folder"/postern-*
 done
-install -m 755 "$build/loader/postern-loader" "$folder/postern-loader"
-printf '#!/bin/sh\n' >"$folder/posternd" && chmod 755 "$folder/posternd"
+for program in postern-loader posternd; do
+	printf '#!/bin/sh\n' >"$folder/$program" && chmod 755 "$folder/$program"
+done
 
 # Whatever it says is a fault, also what it ends well with: a key that it does not know is ignored with a warning. Units of
 # the host that these refer to are not ours to check.
