@@ -46,6 +46,10 @@ struct AccessDraft : DraftFaults {
   std::optional<std::string> justification;
 };
 
+struct RevocationDraft : DraftFaults {
+  std::optional<std::string> ending;  // overrules the rule's
+};
+
 struct ForwardDraft {
   std::optional<std::string> address, port, protocol, machine_port;
 };
@@ -90,10 +94,22 @@ struct GrantUsage {
   std::optional<UtcTime> last_admitted;
 };
 
+// What a revocation cut: the connections that these grants let in. Who shares their sources cannot be told apart on the wire.
+struct CutReach {
+  struct Other {
+    std::uint64_t serial = 0;
+    std::string requestor;  // empty: a standing rule
+  };
+  std::vector<std::uint64_t> grants;  // of one person
+  std::vector<Other> covered_by;      // live: what they cover lives on under them
+  std::vector<Other> may_include;     // ended, of others: connections they let in may be among those that were cut
+};
+
 struct GrantView {
   Grant grant;
   Request request;
   std::optional<GrantUsage> usage;  // of a live grant; none while there is no gate
+  std::optional<CutReach> cut = {};  // of a revocation; without what the caller may not see
 };
 
 struct EventView {
@@ -178,8 +194,9 @@ class Gatekeeper {
   Result<RequestView> request(const Caller& caller, const AccessDraft& draft);
   Result<std::vector<GrantView>> list_grants(const Caller& caller, const GrantFilter& filter);
   Result<std::vector<StandingRule>> list_standing(const Caller& caller, const GrantFilter& filter);
-  // `ending` overrules the rule's. A grant that has ended already can still be cut: that ends its open connections.
-  Result<GrantView> revoke(const Caller& caller, std::uint64_t serial, std::optional<std::string> ending = {});
+  // A grant that has ended already can still be cut: that ends its open connections. A cut that was asked for reaches all
+  // that the same person's grants to the port let in from these sources, whichever of them was renewed by which.
+  Result<GrantView> revoke(const Caller& caller, std::uint64_t serial, const RevocationDraft& draft = {});
   // POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
   Result<std::vector<GrantView>> revoke_ports(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
 

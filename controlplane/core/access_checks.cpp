@@ -109,12 +109,13 @@ std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& gr
       faults.add(target, "The machine " + in_quotes(machine->name) + " has no address, so there is nothing to open.");
       continue;
     }
-    const bool reaches = std::any_of(services.begin(), services.end(),
-                                     [&](const auto& key) { return !sources_for(key, grant.sources).empty(); });
-    if (!reaches) {
-      faults.add(
-          target + ".allowedSourceAddressPrefix",
-          "The machine " + in_quotes(machine->name) + " has no address of the same family (IPv4 or IPv6) as the source.");
+    for (const auto& source : grant.sources) {
+      const bool reaches = std::any_of(services.begin(), services.end(),
+                                       [&](const auto& key) { return !sources_for(key, {source}).empty(); });
+      if (reaches) continue;
+      faults.add(target + ".allowedSourceAddressPrefix",
+                 "The machine " + in_quotes(machine->name) +
+                     " has no address of the same family (IPv4 or IPv6) as the source " + in_quotes(to_string(source)) + ".");
     }
   }
   if (faults.any()) return faults.as_error(ErrorCode::invalid_initiate_input, "The request cannot be carried out");

@@ -113,4 +113,11 @@ Result<AskedAccess> read_revocation(const AccessDraft& draft) {
   return asked;
 }
 
+Result<std::optional<Ending>> read_revocation(const RevocationDraft& draft) {
+  Faults faults(draft.faults);
+  const auto ending = draft.ending ? read_ending(*draft.ending, "ending", faults) : std::nullopt;
+  if (faults.any()) return faults.as_error(ErrorCode::invalid_input, "The revocation is not valid");
+  return ending;
+}
+
 }  // namespace postern::core

@@ -229,6 +229,15 @@ std::vector<Source> canonical(std::vector<Source> sources) {
   return sources;
 }
 
+bool overlap(const std::vector<Source>& left, const std::vector<Source>& right) {
+  const auto meet = [](const Source& a, const Source& b) {
+    return !a.prefix || !b.prefix || a.prefix->contains(*b.prefix) || b.prefix->contains(*a.prefix);
+  };
+  return std::any_of(left.begin(), left.end(), [&](const Source& a) {
+    return std::any_of(right.begin(), right.end(), [&](const Source& b) { return meet(a, b); });
+  });
+}
+
 bool covers(const std::vector<Source>& allowed, const Source& asked) {
   return std::any_of(allowed.begin(), allowed.end(), [&](const Source& source) { return source.contains(asked); });
 }

@@ -55,5 +55,6 @@ std::string to_string(const Source& source);
 // Sorted, without duplicates: two lists name the same set of sources if these are equal.
 std::vector<Source> canonical(std::vector<Source> sources);
 bool covers(const std::vector<Source>& allowed, const Source& asked);
+bool overlap(const std::vector<Source>& left, const std::vector<Source>& right);  // some address is in both
 
 }  // namespace postern::core

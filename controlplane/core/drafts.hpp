@@ -44,6 +44,9 @@ Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Ad
 // The same body without times; a source narrows what is revoked, none leaves it at all.
 Result<AskedAccess> read_revocation(const AccessDraft& draft);
 
+// How it shall end, if the draft says so. InvalidInput.
+Result<std::optional<Ending>> read_revocation(const RevocationDraft& draft);
+
 // InvalidMachineInput. An id that was left out is made from the settings and the name.
 Result<Machine> read_machine(const MachineDraft& draft, const Settings& settings);
 

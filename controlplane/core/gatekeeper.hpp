@@ -67,6 +67,11 @@ struct Gatekeeper::Parts {
   std::optional<Error> may_not_name(const Caller& caller, const Policy* before, const Policy& policy) const;
   bool may_read(const Principal& principal, const Grant& grant) const;
   bool may_revoke(const Principal& principal, const Grant& grant) const;
+  bool may_revoke_any(const Principal& principal, const Grant& grant) const;
+  bool may_read(const Principal& principal, const StandingRule& rule) const;
+  std::optional<Error> may_not_revoke(const Caller& caller, const Grant* grant, const RevocationDraft& draft) const;
+  CutReach reach_of_cut(const Caller& caller, const Grant& grant, bool asked_for) const;
+  std::string told(const CutReach& reach) const;
   Result<const Machine*> find_machine(std::string_view name_or_id) const;
   std::optional<Error> collides(const Machine& machine) const;
 

@@ -26,15 +26,23 @@ bool Gatekeeper::Parts::may_read(const Principal& principal, const Grant& grant)
          allows(principal, actions::policy_read, grant.machine_id);
 }
 
+bool Gatekeeper::Parts::may_read(const Principal& principal, const StandingRule& rule) const {
+  return allows(principal, actions::policy_read, rule.policy.path()) ||
+         allows(principal, actions::policy_read, rule.machine_id);
+}
+
+bool Gatekeeper::Parts::may_revoke_any(const Principal& principal, const Grant& grant) const {
+  return allows(principal, actions::policy_revoke, ledger.request(grant.request).policy.path()) ||
+         allows(principal, actions::policy_revoke, grant.machine_id);
+}
+
 // Giving up one's own access needs no more than the right to ask for it.
 bool Gatekeeper::Parts::may_revoke(const Principal& principal, const Grant& grant) const {
   const auto& request = ledger.request(grant.request);
-  const bool own = request.requestor == principal.name;
-  for (const auto& scope : {request.policy.path(), grant.machine_id}) {
-    if (allows(principal, actions::policy_revoke, scope)) return true;
-    if (own && allows(principal, actions::policy_initiate, scope)) return true;
-  }
-  return false;
+  if (may_revoke_any(principal, grant)) return true;
+  return request.requestor == principal.name &&
+         (allows(principal, actions::policy_initiate, request.policy.path()) ||
+          allows(principal, actions::policy_initiate, grant.machine_id));
 }
 
 Result<std::vector<GrantView>> Gatekeeper::list_grants(const Caller& caller, const GrantFilter& filter) {
@@ -62,22 +70,102 @@ Result<std::vector<StandingRule>> Gatekeeper::list_standing(const Caller& caller
   }
   std::vector<StandingRule> rules;
   for (const auto& [serial, rule] : p.ledger.standing()) {
-    const bool readable = p.allows(caller.principal, actions::policy_read, rule.policy.path()) ||
-                          p.allows(caller.principal, actions::policy_read, rule.machine_id);
-    if (readable && filter.requestor.empty() && is_machine(rule.machine_id, filter.machine)) rules.push_back(rule);
+    if (p.may_read(caller.principal, rule) && filter.requestor.empty() && is_machine(rule.machine_id, filter.machine)) rules.push_back(rule);
   }
   return rules;
 }
 
-Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial, std::optional<std::string> ending) {
-  auto& p = *parts_;
-  Decision decision{caller, "grant.revoke", "", {}, {serial}};
-  const auto* grant = p.ledger.grant(serial);
+// `grant` null: there is none that the caller may know of.
+// To end one's own access otherwise than its rule says needs more than to have asked for it: a requester would keep a
+// session that the rule cuts, or cut that of somebody who shares his address.
+std::optional<Error> Gatekeeper::Parts::may_not_revoke(const Caller& caller, const Grant* grant,
+                                                       const RevocationDraft& draft) const {
+  const auto& who = caller.principal;
   if (!grant) {
-    const bool may_know = p.allows_anywhere(caller.principal, actions::policy_revoke) ||
-                          p.allows_anywhere(caller.principal, actions::policy_initiate);
-    if (!may_know) return p.refuse(decision, p.lacks(caller, actions::policy_revoke, "/"));
-    if (const auto standing = p.ledger.standing().find(serial); standing != p.ledger.standing().end()) {
+    const bool may_know =
+        allows_anywhere(who, actions::policy_revoke) || allows_anywhere(who, actions::policy_initiate);
+    return may_know ? std::nullopt : std::optional(lacks(caller, actions::policy_revoke, "/"));
+  }
+  if (draft.ending ? may_revoke_any(who, *grant) : may_revoke(who, *grant)) return std::nullopt;
+  return lacks(caller, actions::policy_revoke, ledger.request(grant->request).policy.path());
+}
+
+// A connection names the grant that let it in. Whoever asks again gets another number, and who shares a source may have
+// come in by somebody else's: so a cut that was asked for takes all that this person's grants to the port let in, and what
+// it means for others is told. A cut that the rule makes takes the grant's alone.
+CutReach Gatekeeper::Parts::reach_of_cut(const Caller& caller, const Grant& grant, bool asked_for) const {
+  CutReach reach;
+  const auto& requestor = ledger.request(grant.request).requestor;
+  const auto neighbours = ledger.neighbours(grant);
+  std::vector<const Grant*> cut{&grant};
+  for (const auto* other : neighbours) {
+    const bool same_access = other->state == GrantState::ended && ledger.request(other->request).requestor == requestor;
+    if (asked_for && same_access && may_revoke_any(caller.principal, *other)) cut.push_back(other);
+  }
+  const auto end_of = [](const Grant& each) { return each.ended_at.value_or(UtcTime::max()); };
+  for (const auto* other : neighbours) {
+    const auto& whose = ledger.request(other->request).requestor;
+    const bool met = std::any_of(cut.begin(), cut.end(), [&](const Grant* each) {
+      return other->start < end_of(*each) && each->start < end_of(*other);
+    });
+    if (other->state == GrantState::live) {
+      reach.covered_by.push_back({other->serial, whose});
+    } else if (whose != requestor && met && other->ending != Ending::cut) {
+      reach.may_include.push_back({other->serial, whose});
+    }
+  }
+  for (const auto& [serial, standing] : ledger.standing()) {
+    const auto& rule = standing.rule;
+    const bool covers = folded(standing.machine_id) == folded(grant.machine_id) && rule.number == grant.port &&
+                        overlap(rule.protocol, grant.protocol) && overlap(rule.standing, grant.sources);
+    if (covers) reach.covered_by.push_back({serial, ""});
+  }
+  for (const auto* each : cut) reach.grants.push_back(each->serial);
+  std::sort(reach.grants.begin(), reach.grants.end());
+  return reach;
+}
+
+std::string Gatekeeper::Parts::told(const CutReach& reach) const {
+  const auto named = [](const std::vector<CutReach::Other>& others, const std::string& grant) {
+    std::vector<std::string> names;
+    for (const auto& other : others) {
+      const auto number = std::to_string(other.serial);
+      names.push_back(other.requestor.empty() ? "standing rule " + number : grant + number + " of " + in_quotes(other.requestor));
+    }
+    return joined(names);
+  };
+  std::vector<std::string> numbers, gone;
+  for (const auto serial : reach.grants) {
+    const bool lost = projector.in_step() && !projector.has_record_of(serial);
+    (lost ? gone : numbers).push_back(std::to_string(serial));
+  }
+  std::string text;
+  if (!numbers.empty()) text += " The open connections of grant " + joined(numbers) + " are cut.";
+  if (!gone.empty()) text += " The gate has forgotten grant " + joined(gone) + ": what it let in and is open still, it cannot cut.";
+  if (!reach.covered_by.empty()) text += " What is covered by " + named(reach.covered_by, "live grant ") + " lives on.";
+  if (!reach.may_include.empty())
+    text += " From the same sources, connections of " + named(reach.may_include, "grant ") + " may be among those cut.";
+  return text;
+}
+
+Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial, const RevocationDraft& draft) {
+  auto& p = *parts_;
+  Decision decision{caller, "grant.revoke", "", {}, {}};
+  if (serial != 0) decision.grants = {serial};
+  const auto* grant = p.ledger.grant(serial);
+  if (grant) {
+    decision.policy = p.ledger.request(grant->request).policy.path();
+    decision.machines = {grant->machine_id};
+  }
+  // What the caller may not see answers like a number that there is not.
+  if (grant && !p.may_read(caller.principal, *grant) && !p.may_revoke(caller.principal, *grant)) grant = nullptr;
+  if (auto error = p.may_not_revoke(caller, grant, draft)) return p.refuse(decision, *error);
+  if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
+  const auto wished = read_revocation(draft);
+  if (!wished) return p.refuse(decision, wished.error());
+  if (!grant) {
+    const auto standing = p.ledger.standing().find(serial);
+    if (standing != p.ledger.standing().end() && p.may_read(caller.principal, standing->second)) {
       return p.refuse(decision,
                       {ErrorCode::conflict,
                        "Number " + std::to_string(serial) + " is a standing rule of policy '" +
@@ -88,34 +176,41 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial,
     return p.refuse(decision,
                     {ErrorCode::grant_not_found, "There is no grant " + std::to_string(serial) + ".", "", {}});
   }
-  decision.policy = p.ledger.request(grant->request).policy.path();
-  decision.machines = {grant->machine_id};
-  // To end one's own access otherwise than its rule says needs more than to have asked for it: a requester would keep a
-  // session that the rule cuts, or cut that of somebody who shares his address.
-  const bool revokes_any = p.allows(caller.principal, actions::policy_revoke, decision.policy) ||
-                           p.allows(caller.principal, actions::policy_revoke, grant->machine_id);
-  if (ending ? !revokes_any : !p.may_revoke(caller.principal, *grant)) {
-    return p.refuse(decision, p.lacks(caller, actions::policy_revoke, decision.policy));
-  }
-  Faults faults;
-  const auto wished = ending ? read_ending(*ending, "ending", faults) : std::nullopt;
-  if (faults.any()) return p.refuse(decision, faults.as_error(ErrorCode::invalid_input, "The revocation is not valid"));
-  ChangeSet change;
   const bool runs = grant->state == GrantState::live;
-  const bool cuts = wished == Ending::cut && grant->ending != Ending::cut;
-  if (runs) {
-    p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
-  } else if (cuts) {
-    change.put_grants.push_back(*grant);
+  const auto ending = wished->value_or(grant->ending);
+  const bool asked_for = *wished == Ending::cut;
+  std::optional<CutReach> reach;
+  if (asked_for || (runs && ending == Ending::cut)) reach = p.reach_of_cut(caller, *grant, asked_for);
+
+  ChangeSet change;
+  if (runs) p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
+  if (runs) change.put_grants.back().ending = ending;
+  for (const auto each : reach ? reach->grants : std::vector<std::uint64_t>{}) {
+    if (each == serial && runs) continue;
+    change.put_grants.push_back(*p.ledger.grant(each));
+    change.put_grants.back().ending = Ending::cut;
   }
-  if (wished && !change.put_grants.empty()) change.put_grants.back().ending = *wished;
   auto detail = runs ? "Revoked; it would have run until " + format_time(grant->end) + "." : "It had already ended.";
-  if (cuts) detail += " Its open connections are cut.";
-  if (runs && wished == Ending::drain && grant->ending == Ending::cut) detail += " Its open connections live on.";
+  if (reach) {
+    decision.grants = reach->grants;
+    detail += p.told(*reach);
+  }
+  if (runs && ending == Ending::drain && grant->ending == Ending::cut) detail += " Its open connections live on.";
   change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   if (auto error = p.not_in_force()) return *error;
-  return p.view_of(*p.ledger.grant(serial));
+
+  auto view = p.view_of(*p.ledger.grant(serial));
+  view.cut = std::move(reach);
+  if (view.cut) {
+    const auto hidden = [&](const CutReach::Other& other) {
+      if (const auto* each = p.ledger.grant(other.serial)) return !p.may_read(caller.principal, *each);
+      return !p.may_read(caller.principal, p.ledger.standing().at(other.serial));
+    };
+    std::erase_if(view.cut->covered_by, hidden);
+    std::erase_if(view.cut->may_include, hidden);
+  }
+  return view;
 }
 
 Result<std::vector<GrantView>> Gatekeeper::revoke_ports(const Caller& caller, const PolicyId& id,

@@ -55,6 +55,8 @@ class Ledger {
   std::vector<const Grant*> live_under(const Policy& policy) const;
   // Live grants of this person on the machine's port with the same set of sources.
   std::vector<const Grant*> live_twins(const std::string& requestor, const Grant& grant) const;
+  // Other grants of the machine's port that have a source and a protocol in common with this one, by serial.
+  std::vector<const Grant*> neighbours(const Grant& grant) const;
   std::vector<std::uint64_t> due(BootTime now, std::size_t at_most) const;
   // All live grants whose clock is believed, by deadline.
   const std::set<std::pair<BootTime, std::uint64_t>>& by_deadline() const { return due_; }

@@ -110,6 +110,18 @@ std::vector<const Grant*> Ledger::live_twins(const std::string& requestor, const
   return result;
 }
 
+std::vector<const Grant*> Ledger::neighbours(const Grant& grant) const {
+  const auto machine = folded(grant.machine_id);
+  std::vector<const Grant*> result;
+  for (const auto& [serial, held] : grants_) {
+    const auto& other = held.grant;
+    if (serial == grant.serial || other.port != grant.port || !overlap(other.protocol, grant.protocol)) continue;
+    if (folded(other.machine_id) == machine && overlap(other.sources, grant.sources)) result.push_back(&other);
+  }
+  std::sort(result.begin(), result.end(), [](const Grant* a, const Grant* b) { return a->serial < b->serial; });
+  return result;
+}
+
 std::vector<std::uint64_t> Ledger::due(BootTime now, std::size_t at_most) const {
   std::vector<std::uint64_t> serials;
   for (const auto& [deadline, serial] : due_) {

@@ -24,6 +24,10 @@ std::string_view wire_name(Protocol protocol) {
   return "*";
 }
 
+bool overlap(Protocol left, Protocol right) {
+  return left == right || left == Protocol::any || right == Protocol::any;
+}
+
 std::string_view wire_name(Ending ending) {
   return ending == Ending::cut ? "cut" : "drain";
 }

@@ -20,6 +20,7 @@ std::string folded(std::string_view text);  // ASCII lower case: the form that i
 
 enum class Protocol : std::uint8_t { any = 0, tcp = 6, udp = 17 };
 std::string_view wire_name(Protocol protocol);  // "*", "TCP", "UDP"
+bool overlap(Protocol left, Protocol right);
 
 enum class Ending : std::uint8_t { drain = 0, cut = 1 };
 std::string_view wire_name(Ending ending);  // "drain", "cut"

@@ -67,6 +67,38 @@ void number_standing(const Policy* before, Policy& policy, std::uint64_t& last_s
   }
 }
 
+// A running grant ends, and its connections last, as its rule says now.
+Grant under_rule(const Policy& policy, const Grant& grant) {
+  Grant ruled = grant;
+  if (const auto* rule = find_rule(policy, grant.machine_id, grant.port)) {
+    ruled.ending = rule->ending;
+    ruled.max_session = rule->max_session;
+  }
+  return ruled;
+}
+
+std::string changed_grant(const Grant& before, const Grant& after) {
+  std::vector<std::string> parts;
+  if (before.ending != after.ending) parts.push_back("ends by " + std::string(wire_name(after.ending)));
+  if (before.max_session != after.max_session) {
+    parts.push_back(after.max_session.count() == 0 ? "has connections of any length"
+                                                   : "has connections of at most " + format_duration(after.max_session));
+  }
+  return "grant " + std::to_string(before.serial) + " " + joined(parts);
+}
+
+// What the grant's person opened before he renewed it goes over to the grant, and ends with it.
+void cut_renewed(const Ledger& ledger, const Grant& grant, ChangeSet& change) {
+  const auto& requestor = ledger.request(grant.request).requestor;
+  for (const auto* other : ledger.neighbours(grant)) {
+    const bool renewed = other->end_reason == EndReason::replaced && other->ending == Ending::drain &&
+                         other->sources == grant.sources && ledger.request(other->request).requestor == requestor;
+    if (!renewed) continue;
+    change.put_grants.push_back(*other);
+    change.put_grants.back().ending = Ending::cut;
+  }
+}
+
 }  // namespace
 
 // A policy opens the machines it names: whoever adds one needs the right over that machine too, or the admin of one
@@ -115,13 +147,23 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
 
   if (auto error = p.may_not_name(caller, before, *policy)) return p.refuse(decision, *error);
   ChangeSet change;
+  std::vector<std::uint64_t> ended;
+  std::vector<std::string> changes;
   if (before) {
     policy->id = before->id;  // in the spelling under which it was created
     policy->generation = before->generation;
     for (const auto* grant : p.ledger.live_under(*before)) {
-      if (still_allows(*policy, *grant)) continue;
-      decision.grants.push_back(grant->serial);
-      p.end(*grant, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
+      const auto now_ruled = under_rule(*policy, *grant);
+      const bool changed = now_ruled.ending != grant->ending || now_ruled.max_session != grant->max_session;
+      if (!still_allows(*policy, *grant)) {
+        ended.push_back(grant->serial);
+        p.end(now_ruled, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
+      } else if (changed) {
+        changes.push_back(changed_grant(*grant, now_ruled));
+        change.put_grants.push_back(now_ruled);
+      }
+      if (changed || !still_allows(*policy, *grant)) decision.grants.push_back(grant->serial);
+      if (now_ruled.ending == Ending::cut && grant->ending == Ending::drain) cut_renewed(p.ledger, *grant, change);
     }
   } else {
     policy->generation = ++p.last_generation;
@@ -130,9 +172,8 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   if (before && before->mode != policy->mode) {
     detail += policy->mode == Mode::monitor ? " Only monitors from now on." : " Enforces from now on.";
   }
-  if (!decision.grants.empty()) {
-    detail += " Ends grant " + numbers(decision.grants) + ", which the policy no longer allows.";
-  }
+  if (!ended.empty()) detail += " Ends grant " + numbers(ended) + ", which the policy no longer allows.";
+  if (!changes.empty()) detail += " From now on " + joined(changes) + ".";
   number_standing(before, *policy, p.last_serial);
   change.put_policies.push_back(*policy);
   change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));

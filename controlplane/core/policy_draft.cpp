@@ -75,8 +75,14 @@ void read_standing(const PortDraft& draft, const std::string& target, PortRule& 
   if (!draft.standing) return;
   std::vector<Source> sources;
   for (std::size_t i = 0; i < draft.standing->size(); ++i) {
-    const auto source = faults.take(parse_source((*draft.standing)[i]), target + "." + indexed("standingSources", i));
-    if (source) sources.push_back(*source);
+    const auto place = target + "." + indexed("standingSources", i);
+    const auto source = faults.take(parse_source((*draft.standing)[i]), place);
+    if (source && (!source->prefix || source->prefix->length == 0)) {
+      faults.add(place, in_quotes((*draft.standing)[i]) +
+                            " would always admit everybody: name who may, or take the port out of the policy.");
+    } else if (source) {
+      sources.push_back(*source);
+    }
   }
   rule.standing = canonical(std::move(sources));
 }
@@ -91,6 +97,12 @@ std::optional<PortRule> read_rule(const PortDraft& draft, const PortRule* before
   read_own_members(draft, before, target, rule, faults);
   read_standing(draft, target, rule, faults);
   if (!number || !protocol || !duration) return std::nullopt;
+  // What was said of one protocol holds for that one: nobody becomes admitted by another that does not say so.
+  if (!draft.standing && !rule.standing.empty() && before->protocol != Protocol::any && before->protocol != *protocol) {
+    faults.add(target + ".standingSources",
+               "The rule's standing sources were named for " + std::string(wire_name(before->protocol)) + ", not for " +
+                   std::string(wire_name(*protocol)) + ": state them, or an empty list.");
+  }
   refuse_dhcp(*number, *protocol, target + ".number", faults);
   if (sources.empty()) sources.push_back(Source{});  // none given: "per request", any source
   rule.number = *number;

@@ -17,7 +17,8 @@ bool guarded(const Service* service) {
 RecordEntry ended_record(const RecordEntry& held, const Grant* grant) {
   RecordEntry record = held;
   if (grant) {
-    record.ending = grant->ending;  // a revocation may have overruled the rule
+    record.ending = grant->ending;  // a revocation may have overruled the rule, or the rule have changed
+    record.session_max = grant->max_session;
     record.state = grant->ending == Ending::cut ? RecordState::cut : RecordState::draining;
   } else if (held.state == RecordState::live) {  // a standing rule, or the ledger has forgotten it
     record.state = held.ending == Ending::cut ? RecordState::cut : RecordState::draining;

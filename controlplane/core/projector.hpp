@@ -26,6 +26,8 @@ class Projector {
   Result<void> repair(Ledger& ledger);
   bool in_step() const { return in_step_; }
   std::optional<ServiceKey> service_with(std::uint32_t id) const;
+  // Whether the gate still has its record: without, the connections that it let in cannot be cut any more.
+  bool has_record_of(std::uint64_t serial) const { return slots_.contains(serial) || retired_slots_.contains(serial); }
   // How a live grant was used, as far as the maps know.
   std::optional<GrantUse> use_of(std::uint64_t serial) const;
 
@@ -77,6 +79,7 @@ class Projector {
   std::uint32_t fresh_slot_ = 0;                            // never used in this mirror, from here on
   std::set<std::uint32_t> holes_;                           // vacant below it
   std::deque<Retired> retired_;                             // oldest first
+  std::unordered_map<std::uint64_t, std::uint32_t> retired_slots_;  // by serial, as long as the record is there
 };
 
 }  // namespace postern::core

@@ -58,6 +58,7 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
              oldest != retired_.end()) {
     slot = oldest->slot;
     retired_.erase(oldest);
+    if (const auto held = mirror_.records.find(slot); held != mirror_.records.end()) retired_slots_.erase(held->second.serial);
   } else {
     ++fresh_slot_;
   }
@@ -69,9 +70,8 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
 std::optional<std::uint32_t> Projector::slot_held_by(std::uint64_t serial, const Grant* grant) const {
   if (const auto known = slots_.find(serial); known != slots_.end()) return known->second;
   if (!grant || grant->ending != Ending::cut) return std::nullopt;
-  const auto found = std::find_if(mirror_.records.begin(), mirror_.records.end(),
-                                  [&](const auto& each) { return each.second.serial == serial; });
-  return found == mirror_.records.end() ? std::nullopt : std::optional(found->first);
+  const auto found = retired_slots_.find(serial);
+  return found == retired_slots_.end() ? std::nullopt : std::optional(found->second);
 }
 
 void Projector::retire(std::uint32_t slot) {
@@ -82,10 +82,10 @@ void Projector::retire(std::uint32_t slot) {
 
 // Of a grant that was cut after it had ended.
 void Projector::note_late_cut(std::uint64_t serial) {
+  const auto slot = retired_slots_.find(serial);
+  if (slot == retired_slots_.end() || mirror_.records.at(slot->second).state != RecordState::cut) return;
   for (auto& retired : retired_) {
-    const auto record = mirror_.records.find(retired.slot);
-    if (record == mirror_.records.end() || record->second.serial != serial) continue;
-    if (record->second.state == RecordState::cut) retired.cut_at = dataplane_.flow_walks();
+    if (retired.slot == slot->second) retired.cut_at = dataplane_.flow_walks();
   }
 }
 
@@ -133,6 +133,7 @@ void Projector::take_slots(const Ledger& ledger) {
   slots_.clear();
   holes_.clear();
   retired_.clear();
+  retired_slots_.clear();
   fresh_slot_ = 0;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> ended;
   for (const auto& [slot, record] : mirror_.records) {
@@ -140,6 +141,7 @@ void Projector::take_slots(const Ledger& ledger) {
     fresh_slot_ = slot + 1;
     const bool live = ledger.deadline(record.serial).has_value();
     if (!live || !slots_.try_emplace(record.serial, slot).second) ended.emplace_back(record.serial, slot);
+    if (!live) retired_slots_[record.serial] = slot;
   }
   std::sort(ended.begin(), ended.end());
   for (const auto& [serial, slot] : ended) retire(slot);
@@ -151,6 +153,7 @@ void Projector::let_go(const Ledger& ledger, const Touched& touched) {
     if (ledger.deadline(serial)) continue;
     if (const auto slot = slots_.find(serial); slot != slots_.end()) {
       retire(slot->second);
+      retired_slots_[serial] = slot->second;
       slots_.erase(slot);
     } else if (const Grant* grant = ledger.grant(serial); grant && grant->ending == Ending::cut) {
       note_late_cut(serial);

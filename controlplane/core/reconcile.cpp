@@ -36,7 +36,11 @@ void end_records(const Projection& held, const Projection& desired, Plan& plan) 
     return before != held.records.end() && before->second.serial == record.serial &&
            before->second.ending == Ending::cut && record.ending == Ending::drain;
   };
+  // Open connections look at the record of a live grant only when they are told that it reads differently.
   put_changed(held.records, desired.records, [&](std::uint32_t slot, const RecordEntry& record) {
+    const auto before = held.records.find(slot);
+    const bool same_grant = before != held.records.end() && before->second.serial == record.serial;
+    cut = cut || (same_grant && (before->second.ending != record.ending || before->second.session_max != record.session_max));
     if (record.state == RecordState::live) return;
     plan.push_back(PutRecord{slot, record});
     cut = cut || record.state == RecordState::cut || pardoned(slot, record);

@@ -107,17 +107,17 @@ core::TokenDraft decode_token(std::string_view body) {
   return draft;
 }
 
-core::Result<std::optional<std::string>> decode_revocation(std::string_view body) {
-  if (body.empty()) return std::optional<std::string>();
-  core::DraftFaults draft;
-  const auto json = object_of(body, draft);
-  if (!json) return core::Error{core::ErrorCode::invalid_request_content, *draft.unreadable, "", {}};
-  ObjectReader reader(*json, "", Manner::strict, draft.faults);
-  auto ending = reader.text("ending");
-  reader.refuse_unknown();
-  if (draft.faults.empty()) return ending;
-  return core::Error{core::ErrorCode::invalid_input, draft.faults.front().message, draft.faults.front().target,
-                     draft.faults};
+std::pair<std::uint64_t, core::RevocationDraft> decode_revocation(std::string_view serial, std::string_view body) {
+  core::RevocationDraft draft;
+  const auto number = read_number(serial, "serial", UINT64_MAX);
+  if (!number) draft.faults = number.error().faults;
+  const auto json = body.empty() ? std::nullopt : object_of(body, draft);
+  if (json) {
+    ObjectReader reader(*json, "", Manner::strict, draft.faults);
+    draft.ending = reader.text("ending");
+    reader.refuse_unknown();
+  }
+  return {number ? *number : 0, std::move(draft)};
 }
 
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target) {
@@ -192,10 +192,6 @@ core::Result<core::EventQuery> decode_event_query(const Target& target) {
     query.limit = static_cast<std::size_t>(*limit);
   }
   return query;
-}
-
-core::Result<std::uint64_t> decode_serial(std::string_view text) {
-  return read_number(text, "serial", UINT64_MAX);
 }
 
 core::Error with_own_places(core::Error error) {

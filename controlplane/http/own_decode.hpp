@@ -18,9 +18,9 @@ core::TokenDraft decode_token(std::string_view body);
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target);
 core::Result<core::ProbeDraft> decode_probe(const Target& target);
 core::Result<core::AuditQuery> decode_audit_query(const Target& target);
-core::Result<std::optional<std::string>> decode_revocation(std::string_view body);  // the ending, if it names one
 core::Result<core::EventQuery> decode_event_query(const Target& target);
-core::Result<std::uint64_t> decode_serial(std::string_view text);
+// The serial of the path, and what the body says; a serial that is no number is 0 and a fault of the draft.
+std::pair<std::uint64_t, core::RevocationDraft> decode_revocation(std::string_view serial, std::string_view body);
 
 // The core places faults as in the Azure-compatible body; the same place in the body of POST /v1/requests.
 core::Error with_own_places(core::Error error);

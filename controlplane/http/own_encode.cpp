@@ -159,6 +159,28 @@ Json encode_grant(const core::GrantView& view) {
   return json;
 }
 
+namespace {
+
+Json encode_others(const std::vector<core::CutReach::Other>& others) {
+  Json list = Json::array();
+  for (const auto& other : others) {
+    Json& json = list.emplace_back(Json{{"serial", other.serial}});
+    put_unless_empty(json, "requestor", other.requestor);
+  }
+  return list;
+}
+
+}  // namespace
+
+Json encode_revoked(const core::GrantView& view) {
+  Json json = encode_grant(view.grant, view.request);
+  if (!view.cut) return json;
+  json["cut"] = {{"grants", view.cut->grants},
+                 {"coveredBy", encode_others(view.cut->covered_by)},
+                 {"mayInclude", encode_others(view.cut->may_include)}};
+  return json;
+}
+
 Json encode_service_count(const core::ServiceCount& count) {
   return Json{{"address", core::to_string(count.key.address)},
               {"port", count.key.port},

@@ -13,6 +13,7 @@ Json encode_grant(const core::Grant& grant, const core::Request& request);
 Json encode_standing(const core::StandingRule& standing);
 Json encode_explanation(const core::Explanation& told);
 Json encode_grant(const core::GrantView& view);  // with its use, as far as that is known
+Json encode_revoked(const core::GrantView& view);  // with what was cut
 Json encode_service_count(const core::ServiceCount& count);
 Json encode_events(const core::EventPage& page);
 Json encode_token(const core::Token& token);  // without its hash

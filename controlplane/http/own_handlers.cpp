@@ -74,12 +74,9 @@ HttpResponse list_grants(Call& call) {
 }
 
 HttpResponse revoke_grant(Call& call) {
-  const auto serial = decode_serial(call.parameter("serial"));
-  if (!serial) return fail(serial.error());
-  const auto ending = decode_revocation(call.body);
-  if (!ending) return fail(ending.error());
-  const auto view = call.gatekeeper.revoke(call.caller, *serial, *ending);
-  return view ? answer(200, encode_grant(view->grant, view->request)) : fail(view.error());
+  const auto [serial, draft] = decode_revocation(call.parameter("serial"), call.body);
+  const auto view = call.gatekeeper.revoke(call.caller, serial, draft);
+  return view ? answer(200, encode_revoked(*view)) : fail(view.error());
 }
 
 // A gate that cannot be read is an answer here, not an error: this is where one looks when it is gone.

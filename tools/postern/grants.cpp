@@ -30,6 +30,26 @@ std::string use_text(const json& grant) {
   return last.empty() ? "never" : times + (times == "1" ? " time, last " : " times, last ") + local_time(last);
 }
 
+std::string others_text(const json& others) {
+  std::string text;
+  for (const json& other : others) {
+    const std::string who = text_of(other, "requestor");
+    text += (text.empty() ? "" : ", ") + text_of(other, "serial") + " (" + (who.empty() ? "standing" : who) + ")";
+  }
+  return text;
+}
+
+// Whose sessions a cut met.
+std::string cut_text(const json& cut) {
+  if (!cut.is_object()) return "";
+  std::string text = " Open sessions of " + text_of(cut, "grants") + " are cut.";
+  const std::string covered = others_text(cut.value("coveredBy", json::array()));
+  const std::string besides = others_text(cut.value("mayInclude", json::array()));
+  if (!covered.empty()) text += " They live on where covered by " + covered + ".";
+  if (!besides.empty()) text += " From the same sources, some of " + besides + " may be among them.";
+  return text;
+}
+
 }  // namespace
 
 GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
@@ -87,7 +107,7 @@ void GrantVerbs::revoke(const Desk& desk) const {
   for (const std::string& serial : serials) {
     const Answer answer = desk.gate.call("POST", "/v1/grants/" + serial + "/revoke", wish.empty() ? nullptr : &wish);
     revoked.push_back(answer.body);
-    desk.out.line("Grant " + serial + " is over.");
+    desk.out.line("Grant " + serial + " is over." + cut_text(answer.body.value("cut", json())));
   }
   if (serials.empty()) desk.out.line("No live grants of " + machine_ + ".");
   if (desk.out.json()) desk.out.document({{"grants", revoked}});

@@ -87,7 +87,7 @@ const Scenario scenarios[] = {
        w.granted(alice(), ask("vm1"));
        REQUIRE(w.gate->revoke(admin(), 1));
      },
-     [](GateWorld& w) { return w.gate->revoke(admin(), 1, "cut").has_value(); }},
+     [](GateWorld& w) { return w.gate->revoke(admin(), 1, by("cut")).has_value(); }},
     {"a policy that goes",
      [](GateWorld& w) {
        w.granted(alice(), ask("vm1", {"3389", "PT1H"}));

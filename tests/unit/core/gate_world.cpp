@@ -76,6 +76,12 @@ AccessDraft ask(const std::string& machine, const Ask& port) {
   return access_draft({{machine, {port}}});
 }
 
+RevocationDraft by(const std::string& ending) {
+  RevocationDraft draft;
+  draft.ending = ending;
+  return draft;
+}
+
 MachineDraft machine_draft(const std::string& name, const std::vector<std::string>& addresses,
                            const std::vector<ForwardDraft>& forwards) {
   MachineDraft draft;

@@ -43,6 +43,8 @@ struct Ask {
 core::AccessDraft access_draft(const std::vector<std::pair<std::string, std::vector<Ask>>>& machines);
 core::AccessDraft ask(const std::string& machine, const Ask& port = {});
 
+core::RevocationDraft by(const std::string& ending);  // "cut", "drain"
+
 core::MachineDraft machine_draft(const std::string& name, const std::vector<std::string>& addresses,
                                  const std::vector<core::ForwardDraft>& forwards = {});
 

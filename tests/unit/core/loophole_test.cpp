@@ -215,3 +215,27 @@ TEST_CASE("a body of nothing but faults costs no more than the faults that are t
   CHECK(faults.as_error(ErrorCode::invalid_initiate_input, "It is not valid").faults.size() == faults_told_max);
   CHECK(Faults(std::vector<Fault>(200000)).as_error(ErrorCode::invalid_input, "x").faults.size() == faults_told_max);
 }
+
+TEST_CASE("a request is not half granted: each of its sources must reach the machine") {
+  GateWorld world;
+  world.furnish();
+  const auto before = world.store.records().size();
+  const auto answer =
+      world.gate->initiate(alice(), policy_id(), ask("vm2", {"22", "PT1H", {"203.0.113.7", "2001:db8:7::7"}}));
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == ErrorCode::invalid_initiate_input);
+  CHECK(answer.error().message.find("2001:db8:7::7") != std::string::npos);
+  CHECK(world.records_since(before).size() == 1);
+  CHECK_FALSE(world.admits("203.0.113.7", "10.0.0.2", 22));
+  CHECK(world.gate->initiate(alice(), policy_id(), ask("vm2", {"22", "PT1H", {"*"}})));
+  CHECK(world.gate->initiate(alice(), policy_id(), ask("vm1", {"22", "PT1H", {"203.0.113.7", "2001:db8:7::7"}})));
+}
+
+TEST_CASE("a forward is of an address that packets can have") {
+  GateWorld world;
+  const std::string address = GENERATE("0.0.0.0", "::", "*", "0.0.0.0/0");
+  const auto refused =
+      world.gate->put_machine(admin(), machine_draft("vm3", {"10.0.0.3"}, {{address, "2222", "tcp", "22"}}));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().faults.at(0).target == "forwards[0].address");
+}

@@ -91,7 +91,7 @@ TEST_CASE("the slot of what was cut after it had ended rests, too") {
   const auto first = world.granted(alice(), ask("vm1"));
   REQUIRE(world.gate->revoke(admin(), first.serial));
   REQUIRE(world.record_of(first.serial) == RecordState::draining);
-  REQUIRE(world.gate->revoke(admin(), first.serial, "cut"));
+  REQUIRE(world.gate->revoke(admin(), first.serial, by("cut")));
   REQUIRE(world.record_of(first.serial) == RecordState::cut);
   for (int walk = 0; walk < 2; ++walk) {
     const auto before = world.store.records().size();

@@ -201,6 +201,62 @@ TEST_CASE("the longest session time of a rule stands in the records of its grant
   CHECK(record(world, standing_serial(world))->session_max == 4h);
 }
 
+TEST_CASE("a rule made stricter reaches the grants that run, and the sessions they were given for") {
+  GateWorld world;
+  world.furnish();
+  const auto renewed = world.granted(alice(), ask("vm2"));
+  const auto grant = world.granted(alice(), ask("vm2"));
+  const auto other = world.granted(bob(), ask("vm1"));
+  REQUIRE(world.record_of(renewed.serial) == RecordState::draining);
+  const auto generation = world.dataplane.cut_generation;
+  put(world, policy_draft({{"vm1", {{}}}, {"vm2", {{"22", "TCP", {"*"}, "PT3H", "cut", {}, "PT1H"}}}}));
+  CHECK(world.grant(grant.serial).ending == Ending::cut);
+  CHECK(record(world, grant.serial)->ending == Ending::cut);
+  CHECK(record(world, grant.serial)->session_max == 1h);
+  CHECK(world.record_of(grant.serial) == RecordState::live);
+  CHECK(world.record_of(renewed.serial) == RecordState::cut);  // its sessions go over to the grant that took its place
+  CHECK(world.dataplane.cut_generation > generation);          // open sessions look at their record again
+  CHECK(world.grant(other.serial).ending == Ending::drain);
+  const auto& told = world.store.records().back();
+  CHECK(told.detail.find("grant " + std::to_string(grant.serial) + " ends by cut") != std::string::npos);
+
+  // Fewer sources: the grant ends, as the rule now says.
+  put(world, policy_draft({{"vm1", {{"22", "TCP", {"198.51.100.0/24"}, "PT3H", "cut"}}}}));
+  CHECK(world.record_of(other.serial) == RecordState::cut);
+  CHECK(world.record_of(grant.serial) == RecordState::cut);
+  world.restart();
+  world.require_in_step();
+}
+
+TEST_CASE("a PUT that changes a rule's protocol does not carry its standing sources to another one") {
+  GateWorld world;
+  world.furnish();
+  const std::string from = GENERATE("TCP", "UDP", "*"), to = GENERATE("TCP", "UDP", "*");
+  put(world, policy_draft({{"vm2", {{"22", from, {"*"}, "PT1H", "drain", {"192.0.2.1"}}}}}));
+  auto draft = policy_draft({{"vm2", {{"22", to, {"*"}, "PT1H"}}}});
+  draft.machines[0].ports[0].standing.reset();
+  const auto done = world.gate->put_policy(admin(), policy_id(), draft);
+  if (from == to || from == "*") {
+    REQUIRE(done);
+  } else {
+    REQUIRE_FALSE(done);
+    CHECK(done.error().faults.at(0).target == "properties.virtualMachines[0].ports[0].standingSources");
+    draft.machines[0].ports[0].standing = {{"192.0.2.1"}};
+    put(world, draft);  // said aloud, it may be
+  }
+  world.require_in_step();
+}
+
+TEST_CASE("a standing source is somebody's, not everybody's") {
+  GateWorld world;
+  world.furnish();
+  const std::string everybody = GENERATE("*", "0.0.0.0/0", "::/0", "Internet");
+  const auto refused =
+      world.gate->put_policy(admin(), policy_id(), policy_draft({{"vm2", {standing({"192.0.2.1", everybody})}}}));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().faults.at(0).target == "properties.virtualMachines[0].ports[0].standingSources[1]");
+}
+
 TEST_CASE("a revocation may overrule how the rule ends, and a grant that is over can still be cut") {
   GateWorld world;
   world.furnish();
@@ -208,18 +264,18 @@ TEST_CASE("a revocation may overrule how the rule ends, and a grant that is over
   REQUIRE(world.gate->revoke(admin(), drained.serial));
   CHECK(world.record_of(drained.serial) == RecordState::draining);
   auto generation = world.dataplane.cut_generation;
-  REQUIRE(world.gate->revoke(admin(), drained.serial, "cut"));
+  REQUIRE(world.gate->revoke(admin(), drained.serial, by("cut")));
   CHECK(world.record_of(drained.serial) == RecordState::cut);
   CHECK(world.dataplane.cut_generation > generation);
   world.require_in_step();
 
   const auto cut = world.granted(alice(), ask("vm1"));
-  REQUIRE(world.gate->revoke(admin(), cut.serial, "CUT"));
+  REQUIRE(world.gate->revoke(admin(), cut.serial, by("CUT")));
   CHECK(world.record_of(cut.serial) == RecordState::cut);
 
   const auto spared = world.granted(alice(), ask("vm1", {"3389", "PT30M"}));  // its rule cuts
   generation = world.dataplane.cut_generation;
-  REQUIRE(world.gate->revoke(admin(), spared.serial, "drain"));
+  REQUIRE(world.gate->revoke(admin(), spared.serial, by("drain")));
   CHECK(world.record_of(spared.serial) == RecordState::draining);
   CHECK(world.dataplane.cut_generation > generation);  // its flows look once more, and hear that they may stay
   world.restart();
@@ -228,14 +284,14 @@ TEST_CASE("a revocation may overrule how the rule ends, and a grant that is over
 
   const auto kept = world.granted(alice(), ask("vm1", {"3389", "PT30M"}));
   for (const auto* ending : {"drain", "cut"}) {
-    const auto own = world.gate->revoke(alice(), kept.serial, ending);
+    const auto own = world.gate->revoke(alice(), kept.serial, by(ending));
     REQUIRE_FALSE(own);
     CHECK(own.error().code == ErrorCode::authorization_failed);
   }
   CHECK(world.gate->revoke(alice(), kept.serial));
   CHECK(world.record_of(kept.serial) == RecordState::cut);
 
-  const auto wrong = world.gate->revoke(admin(), spared.serial, "slowly");
+  const auto wrong = world.gate->revoke(admin(), spared.serial, by("slowly"));
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().code == ErrorCode::invalid_input);
 }
@@ -344,7 +400,7 @@ TEST_CASE("a random life keeps maps and store in step") {
             break;
           case 5:
             (void)world.gate->revoke(admin(), last - std::min<std::uint64_t>(last, random() % 3),
-                                     pick(0, 1) ? std::optional<std::string>(pick("cut", "drain")) : std::nullopt);
+                                     pick(0, 1) ? by(pick("cut", "drain")) : RevocationDraft{});
             break;
           case 6:
             (void)world.gate->put_machine(admin(), machine_draft("vm1", {pick("10.0.0.1", "10.0.0.9"), "2001:db8::1"}));

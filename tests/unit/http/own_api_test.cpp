@@ -333,3 +333,32 @@ TEST_CASE("a grant tells how it was used, the gate what became of packets to eac
   for (const char* member : {"address", "port", "protocol", "droppedPackets", "wouldBeDroppedPackets", "admittedConnections"})
     CHECK(one.contains(member));
 }
+
+TEST_CASE("a revocation is authorised before it is read, and refused with a record") {
+  ApiWorld world;
+  const auto serial = world.call("POST", "/v1/requests", ssh).json["grants"][0]["serial"].dump();
+  const auto eve = world.token_of("eve", "reader"), olga = world.token_of("olga", "operator");
+  const std::string good = "/v1/grants/" + serial + "/revoke", absent = "/v1/grants/999/revoke", bad = "/v1/grants/x/revoke";
+  struct Row {
+    std::string path, body, code_of_eve, code_of_olga;
+  };
+  for (const auto& row : std::vector<Row>{{good, "{", "AuthorizationFailed", "InvalidRequestContent"},
+                                          {good, "[]", "AuthorizationFailed", "InvalidRequestContent"},
+                                          {good, R"({"ending":"slowly"})", "AuthorizationFailed", "InvalidInput"},
+                                          {good, R"({"ending":7})", "AuthorizationFailed", "InvalidInput"},
+                                          {good, R"({"end":"cut"})", "AuthorizationFailed", "InvalidInput"},
+                                          {absent, R"({"end":"cut"})", "AuthorizationFailed", "InvalidInput"},
+                                          {bad, "", "AuthorizationFailed", "InvalidInput"}}) {
+    INFO(row.path << " " << row.body);
+    const auto before = world.store.records().size();
+    CHECK(world.call_as(eve, "POST", row.path, row.body).code() == row.code_of_eve);
+    CHECK(world.call_as(olga, "POST", row.path, row.body).code() == row.code_of_olga);
+    const auto records = world.records_since(before);
+    REQUIRE(records.size() == 2);
+    for (const auto& record : records) CHECK(record.operation == "grant.revoke");
+    CHECK(records[0].principal == "eve");
+    CHECK(records[1].principal == "olga");
+    CHECK(records[1].code == row.code_of_olga);
+  }
+  CHECK(world.call_as(olga, "POST", good, R"({"ending":"cut"})").json["cut"]["grants"] == Json::array({std::stoi(serial)}));
+}

@@ -150,10 +150,11 @@ TEST_CASE("queries") {
 }
 
 TEST_CASE("serials are whole numbers from 1 on") {
-  CHECK(http::decode_serial("17").value() == 17);
-  CHECK(http::decode_serial("18446744073709551615").value() == UINT64_MAX);
+  CHECK(http::decode_revocation("17", "").first == 17);
+  CHECK(http::decode_revocation("17", "").second.faults.empty());
+  CHECK(http::decode_revocation("18446744073709551615", "").first == UINT64_MAX);
   for (const char* bad : {"", "0", "-1", "+1", " 1", "1 ", "0x1", "18446744073709551616", "1.0"})
-    CHECK_FALSE(http::decode_serial(bad));
+    CHECK(http::decode_revocation(bad, "").second.faults.at(0).target == "serial");
 }
 
 TEST_CASE("the core's places are told in the words of our own body") {
