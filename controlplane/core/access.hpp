@@ -94,7 +94,8 @@ struct GrantUsage {
   std::optional<UtcTime> last_admitted;
 };
 
-// What a revocation cut: the connections that these grants let in. Who shares their sources cannot be told apart on the wire.
+// What a revocation cut: the connections that these grants let in. Who shares their sources cannot be told apart on the
+// wire.
 struct CutReach {
   struct Other {
     std::uint64_t serial = 0;
@@ -194,8 +195,8 @@ class Gatekeeper {
   Result<RequestView> request(const Caller& caller, const AccessDraft& draft);
   Result<std::vector<GrantView>> list_grants(const Caller& caller, const GrantFilter& filter);
   Result<std::vector<StandingRule>> list_standing(const Caller& caller, const GrantFilter& filter);
-  // A grant that has ended already can still be cut: that ends its open connections. A cut that was asked for reaches all
-  // that the same person's grants to the port let in from these sources, whichever of them was renewed by which.
+  // A grant that has ended already can still be cut: that ends its open connections. A cut that was asked for reaches
+  // all that the same person's grants to the port let in from these sources, whichever of them was renewed by which.
   Result<GrantView> revoke(const Caller& caller, std::uint64_t serial, const RevocationDraft& draft = {});
   // POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
   Result<std::vector<GrantView>> revoke_ports(const Caller& caller, const PolicyId& id, const AccessDraft& draft);

@@ -115,7 +115,8 @@ std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& gr
       if (reaches) continue;
       faults.add(target + ".allowedSourceAddressPrefix",
                  "The machine " + in_quotes(machine->name) +
-                     " has no address of the same family (IPv4 or IPv6) as the source " + in_quotes(to_string(source)) + ".");
+                     " has no address of the same family (IPv4 or IPv6) as the source " + in_quotes(to_string(source)) +
+                     ".");
     }
   }
   if (faults.any()) return faults.as_error(ErrorCode::invalid_initiate_input, "The request cannot be carried out");

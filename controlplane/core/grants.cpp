@@ -40,9 +40,8 @@ bool Gatekeeper::Parts::may_revoke_any(const Principal& principal, const Grant& 
 bool Gatekeeper::Parts::may_revoke(const Principal& principal, const Grant& grant) const {
   const auto& request = ledger.request(grant.request);
   if (may_revoke_any(principal, grant)) return true;
-  return request.requestor == principal.name &&
-         (allows(principal, actions::policy_initiate, request.policy.path()) ||
-          allows(principal, actions::policy_initiate, grant.machine_id));
+  return request.requestor == principal.name && (allows(principal, actions::policy_initiate, request.policy.path()) ||
+                                                 allows(principal, actions::policy_initiate, grant.machine_id));
 }
 
 Result<std::vector<GrantView>> Gatekeeper::list_grants(const Caller& caller, const GrantFilter& filter) {
@@ -70,7 +69,8 @@ Result<std::vector<StandingRule>> Gatekeeper::list_standing(const Caller& caller
   }
   std::vector<StandingRule> rules;
   for (const auto& [serial, rule] : p.ledger.standing()) {
-    if (p.may_read(caller.principal, rule) && filter.requestor.empty() && is_machine(rule.machine_id, filter.machine)) rules.push_back(rule);
+    if (p.may_read(caller.principal, rule) && filter.requestor.empty() && is_machine(rule.machine_id, filter.machine))
+      rules.push_back(rule);
   }
   return rules;
 }
@@ -91,8 +91,8 @@ std::optional<Error> Gatekeeper::Parts::may_not_revoke(const Caller& caller, con
 }
 
 // A connection names the grant that let it in. Whoever asks again gets another number, and who shares a source may have
-// come in by somebody else's: so a cut that was asked for takes all that this person's grants to the port let in, and what
-// it means for others is told. A cut that the rule makes takes the grant's alone.
+// come in by somebody else's: so a cut that was asked for takes all that this person's grants to the port let in, and
+// what it means for others is told. A cut that the rule makes takes the grant's alone.
 CutReach Gatekeeper::Parts::reach_of_cut(const Caller& caller, const Grant& grant, bool asked_for) const {
   CutReach reach;
   const auto& requestor = ledger.request(grant.request).requestor;
@@ -106,7 +106,7 @@ CutReach Gatekeeper::Parts::reach_of_cut(const Caller& caller, const Grant& gran
   for (const auto* other : neighbours) {
     const auto& whose = ledger.request(other->request).requestor;
     const bool met = std::any_of(cut.begin(), cut.end(), [&](const Grant* each) {
-      return other->start < end_of(*each) && each->start < end_of(*other);
+      return other->start <= end_of(*each) && each->start <= end_of(*other);
     });
     if (other->state == GrantState::live) {
       reach.covered_by.push_back({other->serial, whose});
@@ -130,7 +130,8 @@ std::string Gatekeeper::Parts::told(const CutReach& reach) const {
     std::vector<std::string> names;
     for (const auto& other : others) {
       const auto number = std::to_string(other.serial);
-      names.push_back(other.requestor.empty() ? "standing rule " + number : grant + number + " of " + in_quotes(other.requestor));
+      names.push_back(other.requestor.empty() ? "standing rule " + number
+                                              : grant + number + " of " + in_quotes(other.requestor));
     }
     return joined(names);
   };
@@ -141,7 +142,8 @@ std::string Gatekeeper::Parts::told(const CutReach& reach) const {
   }
   std::string text;
   if (!numbers.empty()) text += " The open connections of grant " + joined(numbers) + " are cut.";
-  if (!gone.empty()) text += " The gate has forgotten grant " + joined(gone) + ": what it let in and is open still, it cannot cut.";
+  if (!gone.empty())
+    text += " The gate has forgotten grant " + joined(gone) + ": what it let in and is open still, it cannot cut.";
   if (!reach.covered_by.empty()) text += " What is covered by " + named(reach.covered_by, "live grant ") + " lives on.";
   if (!reach.may_include.empty())
     text += " From the same sources, connections of " + named(reach.may_include, "grant ") + " may be among those cut.";

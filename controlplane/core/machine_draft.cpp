@@ -54,8 +54,9 @@ std::optional<Forward> read_forward(const ForwardDraft& draft, const std::string
     if (!address) return std::nullopt;
     forward.address = *address;
     if (*address == Address{address->family, {}}) {
-      faults.add(target + ".address", in_quotes(*draft.address) +
-                                          " is no address that packets go to: name each public address that is forwarded.");
+      faults.add(
+          target + ".address",
+          in_quotes(*draft.address) + " is no address that packets go to: name each public address that is forwarded.");
     }
   } else {
     faults.missing(target + ".address");

@@ -81,8 +81,9 @@ std::string changed_grant(const Grant& before, const Grant& after) {
   std::vector<std::string> parts;
   if (before.ending != after.ending) parts.push_back("ends by " + std::string(wire_name(after.ending)));
   if (before.max_session != after.max_session) {
-    parts.push_back(after.max_session.count() == 0 ? "has connections of any length"
-                                                   : "has connections of at most " + format_duration(after.max_session));
+    parts.push_back(after.max_session.count() == 0
+                        ? "has connections of any length"
+                        : "has connections of at most " + format_duration(after.max_session));
   }
   return "grant " + std::to_string(before.serial) + " " + joined(parts);
 }

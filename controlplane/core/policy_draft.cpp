@@ -99,9 +99,9 @@ std::optional<PortRule> read_rule(const PortDraft& draft, const PortRule* before
   if (!number || !protocol || !duration) return std::nullopt;
   // What was said of one protocol holds for that one: nobody becomes admitted by another that does not say so.
   if (!draft.standing && !rule.standing.empty() && before->protocol != Protocol::any && before->protocol != *protocol) {
-    faults.add(target + ".standingSources",
-               "The rule's standing sources were named for " + std::string(wire_name(before->protocol)) + ", not for " +
-                   std::string(wire_name(*protocol)) + ": state them, or an empty list.");
+    faults.add(target + ".standingSources", "The rule's standing sources were named for " +
+                                                std::string(wire_name(before->protocol)) + ", not for " +
+                                                std::string(wire_name(*protocol)) + ": state them, or an empty list.");
   }
   refuse_dhcp(*number, *protocol, target + ".number", faults);
   if (sources.empty()) sources.push_back(Source{});  // none given: "per request", any source

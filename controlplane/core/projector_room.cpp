@@ -58,7 +58,8 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
              oldest != retired_.end()) {
     slot = oldest->slot;
     retired_.erase(oldest);
-    if (const auto held = mirror_.records.find(slot); held != mirror_.records.end()) retired_slots_.erase(held->second.serial);
+    if (const auto held = mirror_.records.find(slot); held != mirror_.records.end())
+      retired_slots_.erase(held->second.serial);
   } else {
     ++fresh_slot_;
   }

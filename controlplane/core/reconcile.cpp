@@ -40,7 +40,8 @@ void end_records(const Projection& held, const Projection& desired, Plan& plan) 
   put_changed(held.records, desired.records, [&](std::uint32_t slot, const RecordEntry& record) {
     const auto before = held.records.find(slot);
     const bool same_grant = before != held.records.end() && before->second.serial == record.serial;
-    cut = cut || (same_grant && (before->second.ending != record.ending || before->second.session_max != record.session_max));
+    cut = cut ||
+          (same_grant && (before->second.ending != record.ending || before->second.session_max != record.session_max));
     if (record.state == RecordState::live) return;
     plan.push_back(PutRecord{slot, record});
     cut = cut || record.state == RecordState::cut || pardoned(slot, record);

@@ -92,7 +92,8 @@ TEST_CASE("a cut names whose sessions it may end besides, and does not touch the
   const auto apart = world.granted(bob(), ask("vm1"));
   SECTION("who is let in still, stays") {
     REQUIRE(world.gate->revoke(olga(), hers.serial, by("cut")));
-    CHECK(says(last_record(world).detail, "covered by live grant " + std::to_string(theirs.serial) + " of 'carol@example.com'"));
+    CHECK(says(last_record(world).detail,
+               "covered by live grant " + std::to_string(theirs.serial) + " of 'carol@example.com'"));
   }
   SECTION("who is not, may lose what he had open") {
     REQUIRE(world.gate->revoke(carol(), theirs.serial));

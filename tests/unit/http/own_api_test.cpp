@@ -338,7 +338,8 @@ TEST_CASE("a revocation is authorised before it is read, and refused with a reco
   ApiWorld world;
   const auto serial = world.call("POST", "/v1/requests", ssh).json["grants"][0]["serial"].dump();
   const auto eve = world.token_of("eve", "reader"), olga = world.token_of("olga", "operator");
-  const std::string good = "/v1/grants/" + serial + "/revoke", absent = "/v1/grants/999/revoke", bad = "/v1/grants/x/revoke";
+  const std::string good = "/v1/grants/" + serial + "/revoke", absent = "/v1/grants/999/revoke",
+                    bad = "/v1/grants/x/revoke";
   struct Row {
     std::string path, body, code_of_eve, code_of_olga;
   };
@@ -360,5 +361,6 @@ TEST_CASE("a revocation is authorised before it is read, and refused with a reco
     CHECK(records[1].principal == "olga");
     CHECK(records[1].code == row.code_of_olga);
   }
-  CHECK(world.call_as(olga, "POST", good, R"({"ending":"cut"})").json["cut"]["grants"] == Json::array({std::stoi(serial)}));
+  CHECK(world.call_as(olga, "POST", good, R"({"ending":"cut"})").json["cut"]["grants"] ==
+        Json::array({std::stoi(serial)}));
 }
