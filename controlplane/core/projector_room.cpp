@@ -48,7 +48,11 @@ std::optional<ServiceKey> Projector::service_with(std::uint32_t id) const {
 std::uint32_t Projector::slot_of(std::uint64_t serial) {
   if (const auto known = slots_.find(serial); known != slots_.end()) return known->second;
   std::uint32_t slot = fresh_slot_;
-  if (!holes_.empty()) {
+  if (const auto own = retired_slots_.find(serial); own != retired_slots_.end()) {  // the clock is believed again
+    slot = own->second;
+    std::erase_if(retired_, [&](const Retired& retired) { return retired.slot == slot; });
+    retired_slots_.erase(own);
+  } else if (!holes_.empty()) {
     slot = *holes_.begin();
     holes_.erase(holes_.begin());
   } else if (fresh_slot_ < dataplane_.capacity().records) {
@@ -67,10 +71,11 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
   return slot;
 }
 
-// A grant that is cut long after it ended has let go of its slot: its record is looked for, as long as it is there.
+// A grant may end, or end otherwise, long after it has let go of its slot (it was cut later, or ended while the clock was
+// not believed): its record is there until the slot is given away.
 std::optional<std::uint32_t> Projector::slot_held_by(std::uint64_t serial, const Grant* grant) const {
   if (const auto known = slots_.find(serial); known != slots_.end()) return known->second;
-  if (!grant || grant->ending != Ending::cut) return std::nullopt;
+  if (!grant) return std::nullopt;
   const auto found = retired_slots_.find(serial);
   return found == retired_slots_.end() ? std::nullopt : std::optional(found->second);
 }
