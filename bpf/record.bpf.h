@@ -75,7 +75,8 @@ static __always_inline _Bool is_cut(struct gate_flow *flow, struct judgement *ju
 	return 0;
 }
 
-/* Puts the flow under the grant that the judgement found. The generation is the one from before the look-up: a cut since
+/* Puts the flow under the grant that the judgement found; its longest time counts from when it was opened, whatever grant it
+ * had. The generation is the one from before the look-up: a cut since
  * then, of this very grant perhaps, makes the flow's next packet look at the record. */
 static __always_inline void bind_grant(struct gate_flow *flow, struct judgement *judgement)
 {
@@ -96,7 +97,7 @@ static __always_inline void bind_grant(struct gate_flow *flow, struct judgement 
 	if (record->ending == GATE_ENDING_CUT)
 		flow->flags |= GATE_FLOW_WATCHED;
 	if (record->session_max_ns)
-		flow->session_end_boot_ns = boot_now(judgement) + record->session_max_ns;
+		flow->session_end_boot_ns = flow->opened_boot_ns + record->session_max_ns;
 }
 
 /* Counts one more established flow for the grant; 0 if that would exceed its cap. A record of usage that is not this

@@ -139,6 +139,22 @@ TEST_CASE("extending a grant in cut mode keeps its session") {
   CHECK(name_of(static_cast<gate_reason>(told.reason)) == "flow");
 }
 
+TEST_CASE("the longest session time counts from the session's beginning, also under the next grant") {
+  World world;
+  const std::uint64_t first = world.gate.admit(world.service, {.session_max_ns = 3600 * second});
+  world.ssh.open(world.gate);
+  gate_flow flow = world.ssh.established(world.gate).value();
+  flow.opened_boot_ns -= 3000 * second;
+  flow.session_end_boot_ns -= 3000 * second;
+  world.ssh.put_established(world.gate, flow);
+  world.gate.end(1, GATE_RECORD_CUT);
+  world.gate.admit(world.service, {.slot = 2, .session_max_ns = 3600 * second});
+  expect(world.gate, world.more(), gate_reason_grant);
+  const gate_flow moved = world.ssh.established(world.gate).value();
+  CHECK(moved.serial != first);
+  CHECK(moved.session_end_boot_ns == flow.session_end_boot_ns);
+}
+
 TEST_CASE("the longest session time ends a flow, though its grant lives") {
   World world;
   world.gate.admit(world.service, {.session_max_ns = 3600 * second});

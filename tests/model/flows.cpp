@@ -178,7 +178,7 @@ bool Model::is_cut(gate_flow& flow, const Judging& it) const {
   return false;
 }
 
-// Puts the flow under the grant that admits.
+// Puts the flow under the grant that admits. A session's longest time counts from its beginning.
 void Model::bind(gate_flow& flow, const Judging& it) const {
   flow.serial = it.answer.serial;
   flow.slot = it.answer.slot;
@@ -192,7 +192,7 @@ void Model::bind(gate_flow& flow, const Judging& it) const {
   const gate_record& record = found->second;
   if (record.state == GATE_RECORD_CUT) --flow.cut_generation;  // so that the next packet looks at the record
   if (record.ending == GATE_ENDING_CUT) flow.flags |= GATE_FLOW_WATCHED;
-  if (record.session_max_ns != 0) flow.session_end_boot_ns = it.now.boot_ns + record.session_max_ns;
+  if (record.session_max_ns != 0) flow.session_end_boot_ns = flow.opened_boot_ns + record.session_max_ns;
 }
 
 // From half-open to established, unless the grant, or what was learned, is at its cap: then the next packet tries again.

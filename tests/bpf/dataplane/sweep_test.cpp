@@ -93,10 +93,16 @@ constexpr Row rows[] = {
      [](gate_flow&, gate_record& record) {
        record = {7, GATE_NO_DEADLINE, 0, GATE_RECORD_LIVE, GATE_ENDING_CUT};
      }},
-    {"a TCP flow whose longest session time is over goes with its grant", false, IPPROTO_TCP, true,
+    {"an over-long TCP flow of an ended grant stays to be refused: the next grant would pick it up anew", false,
+     IPPROTO_TCP, false,
      [](gate_flow& flow, gate_record& record) {
        flow.session_end_boot_ns = now.boot_ns;
        record.state = GATE_RECORD_DRAINING;
+     }},
+    {"an over-long TCP flow goes once it is idle", false, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record&) {
+       flow.session_end_boot_ns = now.boot_ns;
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 432'001 * second;
      }},
     {"a TCP flow whose longest session time is not over stays", false, IPPROTO_TCP, false,
      [](gate_flow& flow, gate_record& record) {
