@@ -211,6 +211,8 @@ class Gatekeeper {
   Result<bool> erase_token(const Caller& caller, std::string_view id);
 
   Result<GateStatus> gate_status(const Caller& caller);
+  // Status shows the sentence, in place of an earlier one about the same thing; none if empty.
+  void warn(const std::string& about, std::string sentence);
   Result<Explanation> explain(const Caller& caller, const ProbeDraft& draft);  // leaves no trace in the gate
   Result<std::vector<ServiceCount>> service_counts(const Caller& caller);
   Result<EventPage> events(const Caller& caller, const EventQuery& query);

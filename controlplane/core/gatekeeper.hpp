@@ -98,6 +98,7 @@ struct Gatekeeper::Parts {
   Ledger ledger;
   Projector projector;
   EventLog event_log;
+  std::map<std::string, std::string> warnings;  // by what they are about
   bool started = false;
   std::optional<UtcTime> newest_record;
   std::uint64_t last_serial = 0, last_request = 0, last_generation = 0;

@@ -12,7 +12,18 @@ const Settings& Gatekeeper::settings() const {
 Result<GateStatus> Gatekeeper::gate_status(const Caller& caller) {
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "gate.status", actions::gate_read, "/")) return *error;
-  return p.dataplane.status();
+  auto status = p.dataplane.status();
+  if (status)
+    for (const auto& [about, sentence] : p.warnings) status->warnings.push_back(sentence);
+  return status;
+}
+
+void Gatekeeper::warn(const std::string& about, std::string sentence) {
+  if (sentence.empty()) {
+    parts_->warnings.erase(about);
+  } else {
+    parts_->warnings[about] = std::move(sentence);
+  }
 }
 
 Result<std::vector<ServiceCount>> Gatekeeper::service_counts(const Caller& caller) {

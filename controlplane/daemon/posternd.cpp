@@ -125,14 +125,23 @@ class HostMachine {
       if (trouble_ != changed.error().message)
         spdlog::error("This host's addresses are not guarded as they are now. machine={} why=\"{}\"", name_, changed.error().message);
     } else if (*changed || !same) {
-      spdlog::info("This host is guarded. machine={} addresses={}", name_, addresses->size() - left_out_);
+      spdlog::info("This host is guarded. machine={} addresses={}", name_, addresses->size() - left_out_.size());
     }
     trouble_ = changed ? "" : changed.error().message;
+    gatekeeper_.warn("host", warning());
     if (addresses) tried_ = *std::move(addresses);
   }
 
  private:
   static constexpr unsigned calls_between_tries = 30;  // each refusal leaves a record
+
+  std::string warning() const {
+    if (!trouble_.empty()) return "This host's addresses are not guarded as they are now: " + trouble_;
+    if (left_out_.empty()) return "";
+    std::string sentence = "Addresses of this host belong to other machines and are guarded as theirs only:";
+    for (const auto& address : left_out_) sentence += (address == left_out_.front() ? " " : ", ") + address;
+    return sentence + ".";
+  }
 
   // Whether anything had to be changed.
   core::Result<bool> put(const std::vector<core::Address>& addresses) {
@@ -150,10 +159,10 @@ class HostMachine {
     }
     const auto machines = gatekeeper_.list_machines(self);
     if (!machines) return machines.error();
-    left_out_ = 0;
+    left_out_.clear();
     for (const auto& address : addresses) {
       if (const auto* other = owner(*machines, before ? before->machine.id : "", address)) {
-        ++left_out_;
+        left_out_.push_back(core::to_string(address));
         if (tried_ != addresses)
           spdlog::error("An address of this host belongs to another machine and is guarded as that one's only. address={} machine={}",
                         core::to_string(address), other->id);
@@ -184,19 +193,24 @@ class HostMachine {
   core::Gatekeeper& gatekeeper_;
   std::string name_, trouble_;
   std::optional<std::vector<core::Address>> tried_;
-  std::size_t left_out_ = 0;
+  std::vector<std::string> left_out_;  // addresses that other machines have
   unsigned waited_ = 0;
 };
 
-// Tells the log, once each time, that open sessions could not be taken over.
+// Tells the log, once each time, and the status that open sessions could not be taken over, or would not be.
 class AdoptionLog {
  public:
+  explicit AdoptionLog(core::Gatekeeper& gatekeeper) : gatekeeper_(gatekeeper) {}
+
   void note(const std::string& trouble) {
-    if (trouble != before_ && !trouble.empty()) spdlog::warn("{}", trouble);
+    if (trouble == before_) return;
+    if (!trouble.empty()) spdlog::warn("{}", trouble);
+    gatekeeper_.warn("adoption", trouble);
     before_ = trouble;
   }
 
  private:
+  core::Gatekeeper& gatekeeper_;
   std::string before_;
 };
 
@@ -232,7 +246,7 @@ Exit run(const Config& config) {
   if (const auto listening = listen(server, config, group, *tls ? &**tls : nullptr); !listening)
     return failed("cannot listen", listening.error());
 
-  AdoptionLog adoption_log;
+  AdoptionLog adoption_log(gatekeeper);
   ReadyLog ready_log;  // the timers: deadlines, the clock, flows
   Watch watch(io, clock);
   watch.deadlines([&] { return gatekeeper.next_deadline(); },
@@ -256,6 +270,7 @@ Exit run(const Config& config) {
     adoption_log.note(dataplane.adoption_trouble());
     events.look();
   });
+  adoption_log.note(dataplane.adoption_trouble());
   events.look();
   if (*tls) watch.every(certificate_look_period, [&] { (*tls)->refresh(false); });
 

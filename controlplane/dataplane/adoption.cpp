@@ -79,6 +79,13 @@ void Adoption::adopt(const std::set<std::uint32_t>& services) {
   trouble_ = why.empty() ? "" : "Sessions that were open when a port became guarded may not have been taken over: " + why + ".";
 }
 
+std::string Adoption::trouble() const {
+  std::error_code ignored;
+  if (!trouble_.empty() || std::filesystem::is_socket(socket_, ignored)) return trouble_;
+  return "Sessions that are open when a port becomes guarded will end: there is no socket " + socket_.string() +
+         " (postern-adopt.socket starts the loader there, which takes them over).";
+}
+
 core::Result<std::string> Adoption::ask(const std::string& line) const {
   const auto failed = [&](const char* step) {
     return gate_error(loader::system_error(std::string(step) + " " + socket_.string(), errno));

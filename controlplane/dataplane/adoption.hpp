@@ -22,8 +22,8 @@ class Adoption {
 
   // Waits for the answer, at most as long as its patience.
   void adopt(const std::set<std::uint32_t>& services);
-  // A sentence about the last time, empty if all was well.
-  const std::string& trouble() const { return trouble_; }
+  // A sentence about the last time, or that there is nobody to ask the next time; empty if all is well.
+  std::string trouble() const;
 
  private:
   core::Result<std::string> ask(const std::string& line) const;

@@ -39,7 +39,7 @@ class MapDataplane final : public core::Dataplane {
   core::Result<core::Verdict> explain(const core::Probe& probe, core::BootTime at) override;
   core::Result<std::size_t> sweep_flows() override;
   // Why open sessions may not have been taken over the last time a port became guarded; empty if they were.
-  const std::string& adoption_trouble() const { return adoption_.trouble(); }
+  std::string adoption_trouble() const { return adoption_.trouble(); }
   std::uint64_t flow_walks() const override;
   core::Result<std::size_t> read_events(core::EventSink& sink) override;
   std::optional<core::GrantUse> use_of(std::uint32_t slot, std::uint64_t serial) const override;

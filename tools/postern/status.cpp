@@ -50,6 +50,7 @@ void print_status(const Desk& desk) {
     desk.out.line("NOT CONFIRMED: the gate undoes itself soon; `postern-loader confirm` keeps it");
   if (const std::string count = text_of(status, "oneWayConnections"); !count.empty() && count != "0")
     desk.out.line("one way     answers to " + count + " connections leave past the gate: these end with their grants");
+  for (const json& warning : status.value("warnings", json::array())) desk.out.line("WARNING     " + warning.get<std::string>());
   print_losses(desk.out, status.value("tallies", json::array()));
   desk.out.line("");
   print_counts(desk.out, status.value("reasons", json::array()));
