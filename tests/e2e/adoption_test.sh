@@ -50,6 +50,7 @@ esac
 
 expect "the port is guarded" enable
 same "the session was adopted" 1 "$(flows $adopted)"
+same "nothing to warn of" '[]' "$(postern status --json | jq -c .warnings)"
 expect "the session lives on and moves a megabyte" session_moves_much
 denied "a new connection is dropped" lab_ssh "${to[@]}" true
 grep -q 'may not have been taken over' "$LAB_DIR/daemon/log" && failed "the daemon warns"
@@ -146,6 +147,16 @@ if [ "$placement" = host ]; then
 	postern machine add vm1 --address $other >/dev/null || failed "machine add"
 	put_right() { postern machine show vm1 --json | jq -e --arg wrong $other '.addresses | length > 1 and all(startswith($wrong) | not)' >/dev/null; }
 	expect "addresses that the host does not have are put right" wait_for 5 put_right
+	warned() { postern status | grep -q "^WARNING .*$1"; }
+	postern machine add vm2 --address $new >/dev/null || failed "machine add"
+	ip -n "$NS_GATEWAY" address add $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
+	expect "an address of the host that another machine has is warned of" wait_for 5 warned "other machines.*$new"
+	ip -n "$NS_GATEWAY" address del $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
+	unwarned() { ! warned "$new"; }
+	expect "until it is gone" wait_for 5 unwarned
+	postern machine delete vm2 >/dev/null || failed "machine delete"
+	rm "$LAB_DIR/adopt/socket"
+	expect "nobody to ask for adoption is warned of" wait_for 10 warned "$LAB_DIR/adopt/socket"
 	expect "and guarded" wait_for 3 guards_now "$before"
 	postern revoke --machine vm1 >/dev/null || failed "revoke"
 	denied "and shut" lab_ssh "${to[@]}" true

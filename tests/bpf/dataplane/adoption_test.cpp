@@ -112,6 +112,7 @@ TEST_CASE("whatever goes wrong is a sentence for status, until the next time goe
   test::TempFolder folder;
   const auto path = folder.path() / "adopt.sock";
   dataplane::Adoption adoption(path);
+  CHECK(adoption.trouble().find("there is no socket " + path.string()) != std::string::npos);
   adoption.adopt({1});
   CHECK(adoption.trouble().find(path.string() + ": No such file") != std::string::npos);
   const auto answered = [&](const std::string& answer) {
