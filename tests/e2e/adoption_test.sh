@@ -154,7 +154,7 @@ if [ "$placement" = host ]; then
 	ip -n "$NS_GATEWAY" address del $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
 	unwarned() { ! warned "$new"; }
 	expect "until it is gone" wait_for 5 unwarned
-	postern machine delete vm2 >/dev/null || failed "machine delete"
+	postern machine remove vm2 >/dev/null || failed "machine delete"
 	rm "$LAB_DIR/adopt/socket"
 	expect "nobody to ask for adoption is warned of" wait_for 10 warned "$LAB_DIR/adopt/socket"
 	expect "and guarded" wait_for 3 guards_now "$before"
