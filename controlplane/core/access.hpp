@@ -101,9 +101,12 @@ struct CutReach {
     std::uint64_t serial = 0;
     std::string requestor;  // empty: a standing rule
   };
-  std::vector<std::uint64_t> grants;  // of one person
-  std::vector<Other> covered_by;      // live: what they cover lives on under them
-  std::vector<Other> may_include;     // ended, of others: connections they let in may be among those that were cut
+  std::vector<std::uint64_t> grants;     // of one person
+  std::vector<std::uint64_t> forgotten;  // the same, but the gate has no record of them: what is open still lives on
+  std::vector<Other> covered_by;         // live: what they cover lives on under them
+  // Ended: connections they let in may be among those that were cut, and others may live on.
+  std::vector<Other> may_include;
+  bool enforced = true;  // otherwise nothing is dropped there, and all lives on
 };
 
 struct GrantView {

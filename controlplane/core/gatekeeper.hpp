@@ -72,8 +72,10 @@ struct Gatekeeper::Parts {
   std::optional<Error> may_not_revoke(const Caller& caller, const Grant* grant, const RevocationDraft& draft) const;
   CutReach reach_of_cut(const Caller& caller, const Grant& grant, bool asked_for) const;
   std::string told(const CutReach& reach) const;
-  Result<const Machine*> find_machine(std::string_view name_or_id) const;
-  std::optional<Error> collides(const Machine& machine) const;
+  bool enforces(const Grant& grant) const;
+  // Of a machine that the caller may not know of, like of one that there is not.
+  Result<const Machine*> find_machine(const Caller& caller, std::string_view action, std::string_view name_or_id) const;
+  std::optional<Error> collides(const Caller& caller, const Machine& machine) const;
 
   // ---- showing (views.cpp, machines.cpp)
   RequestView view_of(const Request& request) const;

@@ -90,38 +90,70 @@ std::optional<Error> Gatekeeper::Parts::may_not_revoke(const Caller& caller, con
   return lacks(caller, actions::policy_revoke, ledger.request(grant->request).policy.path());
 }
 
+namespace {
+
+std::string numbers(const std::vector<std::uint64_t>& serials) {
+  std::vector<std::string> texts;
+  for (const auto serial : serials) texts.push_back(std::to_string(serial));
+  return joined(texts);
+}
+
+}  // namespace
+
+// Whether what no grant covers is dropped at each of the grant's services.
+bool Gatekeeper::Parts::enforces(const Grant& grant) const {
+  const auto* machine = ledger.machine(grant.machine_id);
+  if (!machine) return false;
+  const auto keys = services_of(*machine, grant.port, grant.protocol);
+  return !keys.empty() && std::all_of(keys.begin(), keys.end(), [&](const ServiceKey& key) {
+    const auto* service = ledger.services().find(key);
+    return service && service->enforcers > 0 && !projector.is_failsafe(key);
+  });
+}
+
 // A connection names the grant that let it in. Whoever asks again gets another number, and who shares a source may have
 // come in by somebody else's: so a cut that was asked for takes all that this person's grants to the port let in, and
 // what it means for others is told. A cut that the rule makes takes the grant's alone.
 CutReach Gatekeeper::Parts::reach_of_cut(const Caller& caller, const Grant& grant, bool asked_for) const {
   CutReach reach;
+  reach.enforced = enforces(grant);
   const auto& requestor = ledger.request(grant.request).requestor;
-  const auto neighbours = ledger.neighbours(grant);
   std::vector<const Grant*> cut{&grant};
-  for (const auto* other : neighbours) {
-    const bool same_access = other->state == GrantState::ended && ledger.request(other->request).requestor == requestor;
-    if (asked_for && same_access && may_revoke_any(caller.principal, *other)) cut.push_back(other);
+  Grant whole = grant;
+  for (const auto* other : asked_for ? ledger.neighbours(grant) : std::vector<const Grant*>()) {
+    if (other->state == GrantState::live || ledger.request(other->request).requestor != requestor) continue;
+    if (!may_revoke_any(caller.principal, *other)) continue;
+    cut.push_back(other);
+    whole.sources.insert(whole.sources.end(), other->sources.begin(), other->sources.end());
+    if (other->protocol != grant.protocol) whole.protocol = Protocol::any;
   }
+  whole.sources = canonical(std::move(whole.sources));
+
   const auto end_of = [](const Grant& each) { return each.ended_at.value_or(UtcTime::max()); };
-  for (const auto* other : neighbours) {
+  for (const auto* other : ledger.neighbours(whole)) {
+    if (std::find(cut.begin(), cut.end(), other) != cut.end()) continue;
     const auto& whose = ledger.request(other->request).requestor;
     const bool met = std::any_of(cut.begin(), cut.end(), [&](const Grant* each) {
       return other->start <= end_of(*each) && each->start <= end_of(*other);
     });
     if (other->state == GrantState::live) {
       reach.covered_by.push_back({other->serial, whose});
-    } else if (whose != requestor && met && other->ending != Ending::cut) {
+    } else if (other->ending == Ending::drain && (met || whose == requestor)) {
       reach.may_include.push_back({other->serial, whose});
     }
   }
   for (const auto& [serial, standing] : ledger.standing()) {
     const auto& rule = standing.rule;
-    const bool covers = folded(standing.machine_id) == folded(grant.machine_id) && rule.number == grant.port &&
-                        overlap(rule.protocol, grant.protocol) && overlap(rule.standing, grant.sources);
+    const bool covers = folded(standing.machine_id) == folded(whole.machine_id) && rule.number == whole.port &&
+                        overlap(rule.protocol, whole.protocol) && overlap(rule.standing, whole.sources);
     if (covers) reach.covered_by.push_back({serial, ""});
   }
-  for (const auto* each : cut) reach.grants.push_back(each->serial);
+  for (const auto* each : cut) {
+    const bool lost = projector.in_step() && !projector.has_record_of(each->serial);
+    (lost ? reach.forgotten : reach.grants).push_back(each->serial);
+  }
   std::sort(reach.grants.begin(), reach.grants.end());
+  std::sort(reach.forgotten.begin(), reach.forgotten.end());
   return reach;
 }
 
@@ -135,18 +167,18 @@ std::string Gatekeeper::Parts::told(const CutReach& reach) const {
     }
     return joined(names);
   };
-  std::vector<std::string> numbers, gone;
-  for (const auto serial : reach.grants) {
-    const bool lost = projector.in_step() && !projector.has_record_of(serial);
-    (lost ? gone : numbers).push_back(std::to_string(serial));
-  }
   std::string text;
-  if (!numbers.empty()) text += " The open connections of grant " + joined(numbers) + " are cut.";
-  if (!gone.empty())
-    text += " The gate has forgotten grant " + joined(gone) + ": what it let in and is open still, it cannot cut.";
+  if (!reach.grants.empty()) text += " The open connections of grant " + numbers(reach.grants) + " are cut.";
+  if (!reach.enforced) text += " No policy enforces the port at each of the machine's addresses: there they live on.";
+  if (!reach.forgotten.empty()) {
+    text += " The gate has forgotten grant " + numbers(reach.forgotten) +
+            ": what it let in and is open still, it cannot cut.";
+  }
   if (!reach.covered_by.empty()) text += " What is covered by " + named(reach.covered_by, "live grant ") + " lives on.";
-  if (!reach.may_include.empty())
-    text += " From the same sources, connections of " + named(reach.may_include, "grant ") + " may be among those cut.";
+  if (!reach.may_include.empty()) {
+    text += " From the same sources, connections of " + named(reach.may_include, "grant ") +
+            " may be among those cut, and others of theirs live on.";
+  }
   return text;
 }
 
@@ -187,15 +219,19 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial,
   ChangeSet change;
   if (runs) p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
   if (runs) change.put_grants.back().ending = ending;
-  for (const auto each : reach ? reach->grants : std::vector<std::uint64_t>{}) {
-    if (each == serial && runs) continue;
-    change.put_grants.push_back(*p.ledger.grant(each));
-    change.put_grants.back().ending = Ending::cut;
-  }
-  auto detail = runs ? "Revoked; it would have run until " + format_time(grant->end) + "." : "It had already ended.";
   if (reach) {
     decision.grants = reach->grants;
-    detail += p.told(*reach);
+    decision.grants.insert(decision.grants.end(), reach->forgotten.begin(), reach->forgotten.end());
+    for (const auto each : decision.grants) {
+      if (each == serial && runs) continue;
+      change.put_grants.push_back(*p.ledger.grant(each));
+      change.put_grants.back().ending = Ending::cut;
+    }
+  }
+  auto detail = runs ? "Revoked; it would have run until " + format_time(grant->end) + "." : "It had already ended.";
+  if (reach) detail += p.told(*reach);
+  if (!runs && *wished == Ending::drain && grant->ending == Ending::cut) {
+    detail += " It ended by cut, and what was cut stays cut.";
   }
   if (runs && ending == Ending::drain && grant->ending == Ending::cut) detail += " Its open connections live on.";
   change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));

@@ -42,12 +42,26 @@ MachineView Gatekeeper::Parts::view_of(const Machine& machine) const {
   return view;
 }
 
-// By id, or by a name that only one machine has.
-Result<const Machine*> Gatekeeper::Parts::find_machine(std::string_view name_or_id) const {
-  if (const auto* machine = ledger.machine(name_or_id)) return machine;
+// By id, or by a name that only one of the machines has that the caller may know of.
+Result<const Machine*> Gatekeeper::Parts::find_machine(const Caller& caller, std::string_view action,
+                                                       std::string_view name_or_id) const {
+  const auto& who = caller.principal;
+  const auto unknown = [&]() {
+    if (name_or_id.starts_with("/") ? allows(who, action, name_or_id) : allows_anywhere(who, action)) {
+      return no_such_machine(name_or_id);
+    }
+    return lacks(caller, action, name_or_id.starts_with("/") ? name_or_id : "/");
+  };
+  const auto may_know = [&](const Machine& machine) {
+    return allows(who, action, machine.id) || allows(who, actions::machine_read, machine.id);
+  };
+  if (const auto* machine = ledger.machine(name_or_id)) {
+    if (may_know(*machine)) return machine;
+    return unknown();
+  }
   const Machine* found = nullptr;
   for (const auto& [key, machine] : ledger.machines()) {
-    if (folded(machine.name) != folded(name_or_id)) continue;
+    if (folded(machine.name) != folded(name_or_id) || !may_know(machine)) continue;
     if (found) {
       return Error{ErrorCode::conflict,
                    "Several machines are called " + in_quotes(name_or_id) + ": '" + found->id + "' and '" + machine.id +
@@ -57,16 +71,18 @@ Result<const Machine*> Gatekeeper::Parts::find_machine(std::string_view name_or_
     }
     found = &machine;
   }
-  if (!found) return no_such_machine(name_or_id);
+  if (!found) return unknown();
   return found;
 }
 
 // Two machines with one address or forward could not be told apart on the wire: whoever is let in to one would be in
 // the other.
-std::optional<Error> Gatekeeper::Parts::collides(const Machine& machine) const {
+std::optional<Error> Gatekeeper::Parts::collides(const Caller& caller, const Machine& machine) const {
   Faults faults;
   for (const auto& [key, other] : ledger.machines()) {
     if (key == folded(machine.id)) continue;
+    const auto whose = allows(caller.principal, actions::machine_read, other.id) ? "'" + other.id + "'"
+                                                                                 : std::string("another machine");
     for (std::size_t i = 0; i < machine.addresses.size(); ++i) {
       const auto& address = machine.addresses[i];
       const bool taken = std::any_of(other.addresses.begin(), other.addresses.end(), [&](const Prefix& theirs) {
@@ -74,7 +90,7 @@ std::optional<Error> Gatekeeper::Parts::collides(const Machine& machine) const {
       });
       if (taken) {
         faults.add(indexed("addresses", i),
-                   in_quotes(to_string(address)) + " is, or shares, an address of '" + other.id + "'.");
+                   in_quotes(to_string(address)) + " is, or shares, an address of " + whose + ".");
       }
     }
     for (std::size_t i = 0; i < machine.forwards.size(); ++i) {
@@ -82,7 +98,7 @@ std::optional<Error> Gatekeeper::Parts::collides(const Machine& machine) const {
       const bool taken = std::any_of(other.forwards.begin(), other.forwards.end(), [&](const Forward& theirs) {
         return mine.address == theirs.address && mine.port == theirs.port && mine.protocol == theirs.protocol;
       });
-      if (taken) faults.add(indexed("forwards", i), "This public address and port lead to '" + other.id + "'.");
+      if (taken) faults.add(indexed("forwards", i), "This public address and port lead to " + whose + ".");
     }
   }
   if (!faults.any()) return std::nullopt;
@@ -103,10 +119,10 @@ Result<std::vector<MachineView>> Gatekeeper::list_machines(const Caller& caller)
 
 Result<MachineView> Gatekeeper::get_machine(const Caller& caller, std::string_view name_or_id) {
   auto& p = *parts_;
-  const auto machine = p.find_machine(name_or_id);
+  const auto machine = p.find_machine(caller, actions::machine_read, name_or_id);
   if (!machine) {
-    if (p.allows_anywhere(caller.principal, actions::machine_read)) return machine.error();
-    return p.refuse({caller, "machine.get"}, p.lacks(caller, actions::machine_read, "/"));
+    if (machine.error().code != ErrorCode::authorization_failed) return machine.error();
+    return p.refuse({caller, "machine.get"}, machine.error());
   }
   if (auto error = p.refused_read(caller, "machine.get", actions::machine_read, (*machine)->id)) return *error;
   return p.view_of(**machine);
@@ -127,7 +143,7 @@ Result<MachineView> Gatekeeper::put_machine(const Caller& caller, const MachineD
     machine->name = before->name;
   }
   decision.machines = {machine->id};
-  if (auto error = p.collides(*machine)) return p.refuse(decision, *error);
+  if (auto error = p.collides(caller, *machine)) return p.refuse(decision, *error);
 
   std::vector<std::string> addresses;
   for (const auto& address : machine->addresses) addresses.push_back(to_string(address));
@@ -150,12 +166,9 @@ Result<MachineView> Gatekeeper::put_machine(const Caller& caller, const MachineD
 Result<bool> Gatekeeper::erase_machine(const Caller& caller, std::string_view name_or_id) {
   auto& p = *parts_;
   Decision decision{caller, "machine.delete"};
-  const auto machine = p.find_machine(name_or_id);
+  const auto machine = p.find_machine(caller, actions::machine_delete, name_or_id);
   if (!machine) {
-    if (!p.allows_anywhere(caller.principal, actions::machine_delete)) {
-      return p.refuse(decision, p.lacks(caller, actions::machine_delete, "/"));
-    }
-    if (machine.error().code == ErrorCode::conflict) return p.refuse(decision, machine.error());
+    if (machine.error().code != ErrorCode::machine_not_found) return p.refuse(decision, machine.error());
   } else {
     decision.machines = {(*machine)->id};
     if (auto error = p.forbidden(caller, actions::machine_delete, (*machine)->id)) return p.refuse(decision, *error);

@@ -156,13 +156,16 @@ struct Token {
 enum class Outcome : std::uint8_t { allowed, refused, failed };
 std::string_view wire_name(Outcome outcome);
 
+// Who acts by himself in the records: the sweeper, and what keeps the host's addresses. Nobody else is called so.
+inline constexpr std::string_view own_name = "postern";
+
 // One record per decision, written in the transaction of its effect. The store adds sequence number and hash chain.
 struct AuditRecord {
   std::uint64_t sequence = 0;  // given by the store
   UtcTime time{};
   std::string operation;  // "policy.put", "access.initiate", "grant.revoke", "grant.expire", "access.taken_back", …
   Outcome outcome = Outcome::allowed;
-  std::string principal;  // "postern" for the sweeper
+  std::string principal;
   std::string source;     // caller's address, may be empty
   std::string request_id, client_request_id;
   std::string policy;   // resource id, may be empty

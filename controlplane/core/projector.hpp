@@ -25,6 +25,7 @@ class Projector {
   Result<void> apply(Ledger& ledger);
   Result<void> repair(Ledger& ledger);
   bool in_step() const { return in_step_; }
+  bool is_failsafe(const ServiceKey& key) const;
   std::optional<ServiceKey> service_with(std::uint32_t id) const;
   // Whether the gate still has its record: without, the connections that it let in cannot be cut any more.
   bool has_record_of(std::uint64_t serial) const { return slots_.contains(serial) || retired_slots_.contains(serial); }
@@ -65,7 +66,6 @@ class Projector {
   bool is_reusable(const Retired& retired) const;
   ServiceEntry service_entry(const ServiceKey& key, const Service& service);
   Entry entry_of(const std::set<Claim>& claims);
-  bool is_failsafe(const ServiceKey& key) const;
 
   Dataplane& dataplane_;
   const Settings& settings_;

@@ -131,7 +131,7 @@ void Gatekeeper::Parts::expire_due() {
   const Now now = clock.now();
   const auto serials = ledger.due(now.boot, ended_per_sweep);
   if (serials.empty()) return;
-  const Caller sweeper{{"postern", {}}, std::nullopt, "", ""};
+  const Caller sweeper{{std::string(own_name), {}}, std::nullopt, "", ""};
   ChangeSet change;
   for (const auto serial : serials) {
     const auto& grant = *ledger.grant(serial);

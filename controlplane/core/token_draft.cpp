@@ -29,6 +29,9 @@ Result<Token> read_token(const TokenDraft& draft, UtcTime now) {
   } else if (token.principal.name.empty() || characters(token.principal.name) > 128 ||
              has_control_characters(token.principal.name)) {
     faults.add("principal", in_quotes(token.principal.name) + " is not a name of 1 to 128 characters.");
+  } else if (folded(token.principal.name) == own_name) {
+    faults.add("principal", in_quotes(token.principal.name) +
+                                " is what the audit calls the daemon itself: give the token another name.");
   }
   const auto names = role_names();
   Assignment assignment{folded(draft.role.value_or("")), draft.scope.value_or("/")};

@@ -145,7 +145,7 @@ class HostMachine {
 
   // Whether anything had to be changed.
   core::Result<bool> put(const std::vector<core::Address>& addresses) {
-    const core::Caller self{{"postern", {{"admin", "/"}}}, std::nullopt, "", ""};
+    const core::Caller self{{std::string(core::own_name), {{"admin", "/"}}}, std::nullopt, "", ""};
     core::MachineDraft draft;
     draft.name = name_;
     const auto before = gatekeeper_.get_machine(self, name_);

@@ -176,6 +176,8 @@ Json encode_revoked(const core::GrantView& view) {
   Json json = encode_grant(view.grant, view.request);
   if (!view.cut) return json;
   json["cut"] = {{"grants", view.cut->grants},
+                 {"forgotten", view.cut->forgotten},
+                 {"enforced", view.cut->enforced},
                  {"coveredBy", encode_others(view.cut->covered_by)},
                  {"mayInclude", encode_others(view.cut->may_include)}};
   return json;

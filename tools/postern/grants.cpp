@@ -42,11 +42,16 @@ std::string others_text(const json& others) {
 // Whose sessions a cut met.
 std::string cut_text(const json& cut) {
   if (!cut.is_object()) return "";
-  std::string text = " Open sessions of " + text_of(cut, "grants") + " are cut.";
+  const std::string grants = text_of(cut, "grants"), forgotten = text_of(cut, "forgotten");
+  std::string text = grants.empty() ? "" : " Open sessions of " + grants + " are cut.";
+  if (!cut.value("enforced", true)) text += " No policy enforces the port everywhere: there they live on.";
+  if (!forgotten.empty())
+    text += " The gate has forgotten " + forgotten + ": sessions of it that are open cannot be cut.";
   const std::string covered = others_text(cut.value("coveredBy", json::array()));
   const std::string besides = others_text(cut.value("mayInclude", json::array()));
   if (!covered.empty()) text += " They live on where covered by " + covered + ".";
-  if (!besides.empty()) text += " From the same sources, some of " + besides + " may be among them.";
+  if (!besides.empty())
+    text += " From the same sources, some of " + besides + " may be among them; others of those live on.";
   return text;
 }
 
@@ -107,7 +112,9 @@ void GrantVerbs::revoke(const Desk& desk) const {
   for (const std::string& serial : serials) {
     const Answer answer = desk.gate.call("POST", "/v1/grants/" + serial + "/revoke", wish.empty() ? nullptr : &wish);
     revoked.push_back(answer.body);
-    desk.out.line("Grant " + serial + " is over." + cut_text(answer.body.value("cut", json())));
+    std::string text = "Grant " + serial + " is over." + cut_text(answer.body.value("cut", json()));
+    if (drain_ && text_of(answer.body, "ending") == "cut") text += " It ended by cut, and what was cut stays cut.";
+    desk.out.line(text);
   }
   if (serials.empty()) desk.out.line("No live grants of " + machine_ + ".");
   if (desk.out.json()) desk.out.document({{"grants", revoked}});

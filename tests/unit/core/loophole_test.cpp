@@ -239,3 +239,41 @@ TEST_CASE("a forward is of an address that packets can have") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().faults.at(0).target == "forwards[0].address");
 }
+
+TEST_CASE("a machine's name tells nothing to whom its group is closed") {
+  GateWorld world;
+  world.furnish();
+  MachineDraft twin = theirs({"10.7.0.1"});
+  twin.id = other_group + "/providers/Microsoft.Compute/virtualMachines/vm2";
+  REQUIRE(world.gate->put_machine(admin(), twin));
+  const auto greta = person("greta", "admin", "203.0.113.7", other_group);
+  const auto absent = world.gate->get_machine(greta, "vm99").error();
+  const auto hidden = world.gate->get_machine(greta, "vm1").error();
+  CHECK(hidden.code == absent.code);
+  CHECK(hidden.message.find("resourceGroups/lab") == std::string::npos);
+  CHECK(world.gate->get_machine(greta, "vm2")->machine.id == *twin.id);  // the one that she may see
+  CHECK(world.gate->erase_machine(greta, "vm1").value() == false);
+  CHECK(world.store.machines().contains(folded(machine_id("vm1"))));
+  const auto collision = world.gate->put_machine(greta, theirs({"10.0.0.1"})).error();
+  CHECK(collision.code == ErrorCode::conflict);
+  CHECK(collision.faults.at(0).message.find("resourceGroups/lab") == std::string::npos);
+  CHECK(
+      world.gate->put_machine(admin(), theirs({"10.0.0.1"})).error().faults.at(0).message.find("resourceGroups/lab") !=
+      std::string::npos);
+  // Nor does an id tell whether it is one.
+  const auto refused = [&](const std::string& name) {
+    return world.gate->get_machine(greta, machine_id(name)).error();
+  };
+  CHECK(refused("vm1").code == ErrorCode::authorization_failed);
+  CHECK(refused("vm99").code == ErrorCode::authorization_failed);
+}
+
+TEST_CASE("nobody is called as the daemon calls itself in the records") {
+  GateWorld world;
+  TokenDraft draft;
+  draft.principal = GENERATE("postern", "Postern");
+  draft.role = "reader";
+  const auto refused = world.gate->issue_token(admin(), draft);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().faults.at(0).target == "principal");
+}

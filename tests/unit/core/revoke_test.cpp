@@ -131,3 +131,77 @@ TEST_CASE("the number of what one may not see answers like one that there is not
   CHECK(world.gate->revoke(olga(), standing).error().code == ErrorCode::conflict);  // who may see it is told
   CHECK(world.grant(grant.serial).state == GrantState::live);
 }
+
+TEST_CASE("what a cut cannot reach is told, and not among what was cut") {
+  GateWorld world;
+  world.furnish();
+  const auto cut_of = [&](const Grant& grant) {
+    const auto revoked = world.gate->revoke(olga(), grant.serial, by("cut"));
+    REQUIRE(revoked);
+    REQUIRE(revoked->cut);
+    return *revoked->cut;
+  };
+  SECTION("the gate has given the record away") {
+    world.dataplane.room.records = 1;
+    const auto first = world.granted(alice(), ask("vm1"));
+    REQUIRE(world.gate->revoke(alice(), first.serial));
+    const auto second = world.granted(alice(), ask("vm1"));
+    const auto reach = cut_of(second);
+    CHECK(reach.grants == std::vector<std::uint64_t>{second.serial});
+    CHECK(reach.forgotten == std::vector<std::uint64_t>{first.serial});
+    CHECK(says(last_record(world).detail, "forgotten grant " + std::to_string(first.serial)));
+  }
+  SECTION("its policy only monitors") {
+    const auto grant = world.granted(alice(), ask("vm1"));
+    auto draft = policy_draft({{"vm1", {{}}}}, "monitor");
+    REQUIRE(world.gate->put_policy(admin(), policy_id(), draft));
+    CHECK_FALSE(cut_of(grant).enforced);
+    draft.mode = "enforce";
+    REQUIRE(world.gate->put_policy(admin(), policy_id(), draft));
+    CHECK(cut_of(grant).enforced);
+  }
+  SECTION("nothing guards the port any more") {
+    const auto grant = world.granted(alice(), ask("vm1"));
+    REQUIRE(world.gate->erase_policy(admin(), policy_id()));
+    CHECK_FALSE(cut_of(grant).enforced);
+  }
+  SECTION("it is the same person's by a policy that is not the caller's") {
+    auto theirs = policy_id("theirs");
+    theirs.resource_group = "other";
+    REQUIRE(world.gate->put_policy(admin(), theirs, policy_draft({{"vm1", {{}}}})));
+    const auto first = world.gate->initiate(alice(), theirs, ask("vm1"));
+    REQUIRE(first);
+    const auto second = world.granted(alice(), ask("vm1"));
+    const auto of_policy = person("olga", "operator", "", policy_id().path());
+    const auto revoked = world.gate->revoke(of_policy, second.serial, by("cut"));
+    REQUIRE(revoked);
+    CHECK(revoked->cut->grants == std::vector<std::uint64_t>{second.serial});
+    CHECK(revoked->cut->may_include.empty());  // he may not see it
+    const auto old = first->grants.front().serial;
+    CHECK(world.record_of(old) == RecordState::draining);
+    CHECK(says(last_record(world).detail, "grant " + std::to_string(old)));
+  }
+  SECTION("another's live grant covers what a wider one of hers let in") {
+    const auto wider = world.granted(alice(), ask("vm1", {"22", "PT1H", {"203.0.113.0/28"}}));
+    REQUIRE(world.gate->revoke(alice(), wider.serial));
+    const auto beside = world.granted(bob(), ask("vm1", {"22", "PT1H", {"203.0.113.9"}}));
+    const auto reach = cut_of(world.granted(alice(), ask("vm1")));
+    CHECK(reach.grants.front() == wider.serial);
+    REQUIRE(reach.covered_by.size() == 1);
+    CHECK(reach.covered_by.front().serial == beside.serial);
+  }
+  world.require_in_step();
+}
+
+TEST_CASE("what was cut is not said to live on by who would have it drained") {
+  GateWorld world;
+  world.furnish();
+  const auto grant = world.granted(alice(), ask("vm1", {"3389", "PT30M"}));  // its rule cuts
+  REQUIRE(world.gate->revoke(alice(), grant.serial));
+  const auto late = world.gate->revoke(olga(), grant.serial, by("drain"));
+  REQUIRE(late);
+  CHECK(late->grant.ending == Ending::cut);
+  CHECK_FALSE(says(last_record(world).detail, "live on"));
+  CHECK(says(last_record(world).detail, "stays cut"));
+  CHECK(world.record_of(grant.serial) == RecordState::cut);
+}
