@@ -7,9 +7,11 @@
 here=$(cd "$(dirname "$0")" && pwd)
 kind=$1
 
-# The registry is reached from here, not from the namespaces. Installed anew only when the lock changes.
+# The registry is reached from here, not from the namespaces, and trusted as this host trusts it. Installed anew only when the
+# lock changes.
 npm_install() {
 	local into=$POSTERN_BUILD/tests/azure_js
+	local -x NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 	mkdir -p "$into"
 	cmp -s "$here/azure_js/package-lock.json" "$into/node_modules/.postern-lock" || {
 		cp "$here/azure_js/package.json" "$here/azure_js/package-lock.json" "$into/" &&

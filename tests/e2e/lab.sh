@@ -97,7 +97,7 @@ lab_network() {
 		ip -n "${ns%%:*}" route add default via "$(cut -d: -f3- <<<"$ns")"
 	done
 	in_gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-	in_client ping -c1 -W2 $MACHINE >/dev/null && in_client ping -c1 -W2 $MACHINE_V6 >/dev/null ||
+	wait_for 10 in_client ping -c1 -W1 -q $MACHINE >/dev/null && wait_for 10 in_client ping -c1 -W1 -q $MACHINE_V6 >/dev/null ||
 		lab_fail "the client does not reach the machine"
 }
 
