@@ -169,6 +169,7 @@ struct GateStatus {
   std::vector<ReasonCount> reasons;
   std::vector<ReasonCount> tallies;  // `pass` is meaningless here
   std::size_t one_way_connections = 0;  // whose answers leave by another way: they live only as long as their grant
+  std::size_t grants = 0;               // that run
   std::vector<std::string> warnings;    // sentences: the gate guards, but something is not as it should be
 };
 

@@ -13,8 +13,9 @@ Result<GateStatus> Gatekeeper::gate_status(const Caller& caller) {
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "gate.status", actions::gate_read, "/")) return *error;
   auto status = p.dataplane.status();
-  if (status)
-    for (const auto& [about, sentence] : p.warnings) status->warnings.push_back(sentence);
+  if (!status) return status;
+  status->grants = p.ledger.by_deadline().size();
+  for (const auto& [about, sentence] : p.warnings) status->warnings.push_back(sentence);
   return status;
 }
 

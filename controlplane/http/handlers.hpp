@@ -26,6 +26,7 @@ HttpResponse post_request(Call& call);
 HttpResponse list_grants(Call& call);
 HttpResponse revoke_grant(Call& call);
 HttpResponse get_status(Call& call);
+HttpResponse get_metrics(Call& call);
 HttpResponse explain(Call& call);
 HttpResponse list_service_counts(Call& call);
 HttpResponse list_events(Call& call);

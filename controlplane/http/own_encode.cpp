@@ -278,6 +278,7 @@ Json encode_status(const core::GateStatus& status) {
   json["interfaces"] = status.interfaces;
   json["unconfirmed"] = status.unconfirmed_until.has_value();
   json["oneWayConnections"] = status.one_way_connections;
+  json["grants"] = status.grants;
   json["warnings"] = status.warnings;
   json["reasons"] = encode_counts(status.reasons, true);
   json["tallies"] = encode_counts(status.tallies, false);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/http/azure_encode.hpp"
 #include "controlplane/http/handlers.hpp"
+#include "controlplane/http/metrics.hpp"
 #include "controlplane/http/own_decode.hpp"
 #include "controlplane/http/own_encode.hpp"
 
@@ -93,6 +94,18 @@ HttpResponse get_status(Call& call) {
   if (ready && !status) json["notReady"] = status.error().message;
   if (status) json.update(encode_status(*status));
   return answer(200, json);
+}
+
+// As the status: a gate that cannot be read is an answer.
+HttpResponse get_metrics(Call& call) {
+  const auto status = call.gatekeeper.gate_status(call.caller);
+  if (!status && status_of(status.error().code) < 500) return fail(status.error());
+  const auto services = call.gatekeeper.service_counts(call.caller);
+  const bool ready = call.gatekeeper.ready() && status && services;
+  return {.body = metrics_text(ready, status ? &*status : nullptr,
+                               services ? *services : std::vector<core::ServiceCount>{}),
+          .content_type = metrics_content_type,
+          .headers = {}};
 }
 
 HttpResponse explain(Call& call) {

@@ -36,6 +36,7 @@ constexpr Route routes[] = {
     {"GET",    "/v1/grants",                          own::list_grants,      Dialect::own},
     {"POST",   "/v1/grants/{serial}/revoke",          own::revoke_grant,     Dialect::own},
     {"GET",    "/v1/status",                          own::get_status,       Dialect::own},
+    {"GET",    "/metrics",                            own::get_metrics,      Dialect::own},
     {"GET",    "/v1/gate/explain",                    own::explain,          Dialect::own},
     {"GET",    "/v1/gate/services",                   own::list_service_counts, Dialect::own},
     {"GET",    "/v1/gate/events",                     own::list_events,      Dialect::own},

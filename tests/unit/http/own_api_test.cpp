@@ -44,6 +44,24 @@ TEST_CASE("everything else wants a known caller") {
   }
 }
 
+TEST_CASE("monitoring reads what status tells, and nobody else does") {
+  ApiWorld world;
+  CHECK(world.call_as("", "GET", "/metrics").status() == 401);
+  REQUIRE(world.call("POST", "/v1/requests", ssh).status() == 201);
+  const auto told = world.call("GET", "/metrics");
+  CHECK(told.status() == 200);
+  CHECK(told.response.content_type == "text/plain; version=0.0.4; charset=utf-8");
+  const auto has = [&](const std::string& line) { return ("\n" + told.response.body).find("\n" + line + "\n") != std::string::npos; };
+  CHECK(has("postern_ready 1"));
+  CHECK(has("postern_grants 1"));
+  CHECK(has("# TYPE postern_packets_total counter"));
+  CHECK(has(R"(postern_service_enforced{address="192.0.2.10",port="22",protocol="TCP"} 1)"));
+  world.fuse.arm(1, Fuse::Blow::from_then_on);
+  const auto away = world.call("GET", "/metrics");
+  CHECK(away.status() == 200);
+  CHECK(away.response.body.find("\npostern_ready 0\n") != std::string::npos);
+}
+
 TEST_CASE("machines come and go") {
   ApiWorld world;
   const auto made = world.call("PUT", "/v1/machines/db1", R"({"os":"linux","addresses":["192.0.2.20","2001:db8::20"],
