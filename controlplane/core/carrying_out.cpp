@@ -44,9 +44,9 @@ Result<void> outside_of_blocks(const Ledger& ledger) {
           if (id == other_id || block == own || !block.contains(own)) continue;
           if (!guarded({block, forward.port, forward.protocol})) continue;
           return Error{ErrorCode::conflict,
-                       to_string(own) + " port " + std::to_string(forward.port) + " leads to '" + machine.id +
-                           "' as its forward, but lies in " + to_string(block) + ", which is guarded for '" + other.id +
-                           "'.",
+                       to_string(own) + " port " + std::to_string(forward.port) +
+                           " leads to one machine as its forward, but lies in " + to_string(block) +
+                           ", which is guarded for another.",
                        "",
                        {}};
         }

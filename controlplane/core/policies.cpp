@@ -153,6 +153,10 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   if (before) {
     policy->id = before->id;  // in the spelling under which it was created
     policy->generation = before->generation;
+    for (auto& machine : machines_of(*before)) {  // also those whose ports it opens
+      const auto same = [&](const std::string& named) { return folded(named) == folded(machine); };
+      if (std::none_of(decision.machines.begin(), decision.machines.end(), same)) decision.machines.push_back(std::move(machine));
+    }
     for (const auto* grant : p.ledger.live_under(*before)) {
       const auto now_ruled = under_rule(*policy, *grant);
       const bool changed = now_ruled.ending != grant->ending || now_ruled.max_session != grant->max_session;

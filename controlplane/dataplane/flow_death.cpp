@@ -39,10 +39,10 @@ bool is_overlong(const gate_flow& flow, const SweepTime& now) {
 
 bool is_dead_established(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
                          const gate_config& config, const SweepTime& now) {
-  if ((flow.machine.flags & GATE_SIDE_REOPENED) != 0 || is_cut(flow, record, now)) return true;
-  // An over-long flow stays to be refused until it is idle: gone, its next packet would be picked up anew by a live grant,
-  // its own or one that is asked for later. Without a grant, nothing picks it up.
-  if (is_overlong(flow, now) && flow.serial == 0) return true;
+  if ((flow.machine.flags & GATE_SIDE_REOPENED) != 0) return true;
+  // An over-long flow, cut or not, stays to be refused until it is idle: gone, its next packet would be picked up anew by
+  // a live grant, its own or one that is asked for later. Without a grant, nothing picks it up.
+  if (is_overlong(flow, now) ? flow.serial == 0 : is_cut(flow, record, now)) return true;
   __u64 last = std::max(flow.machine.last_seen_coarse_ns, flow.opened_coarse_ns);
   // The machine alone keeps a UDP flow: nobody outside may, once its grant has ended.
   if (protocol == IPPROTO_UDP) return is_older(last, config.udp_established_idle_ns, now.coarse_ns);

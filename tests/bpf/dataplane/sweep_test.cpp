@@ -99,6 +99,11 @@ constexpr Row rows[] = {
        flow.session_end_boot_ns = now.boot_ns;
        record.state = GATE_RECORD_DRAINING;
      }},
+    {"an over-long TCP flow stays also when its grant is cut", false, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record& record) {
+       flow.session_end_boot_ns = now.boot_ns;
+       record.state = GATE_RECORD_CUT;
+     }},
     {"an over-long TCP flow goes once it is idle", false, IPPROTO_TCP, true,
      [](gate_flow& flow, gate_record&) {
        flow.session_end_boot_ns = now.boot_ns;

@@ -105,6 +105,7 @@ TEST_CASE("a forward does not lead through a port that is guarded for another ma
     const auto answer = world.gate->put_machine(greta, theirs({"10.7.0.1"}, {{"10.0.5.9", "22", "tcp", "22"}}));
     REQUIRE_FALSE(answer);
     CHECK(answer.error().code == ErrorCode::conflict);
+    CHECK(answer.error().message.find("vm1") == std::string::npos);
     CHECK(world.gate->put_machine(greta, theirs({"10.7.0.1"}, {{"10.0.5.9", "2222", "tcp", "22"}})));
   }
   SECTION("beside it is fine: a gateway's own ports and those it forwards") {

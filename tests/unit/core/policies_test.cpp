@@ -41,6 +41,8 @@ TEST_CASE("a put policy ends what it no longer allows, and nothing else") {
     REQUIRE(records.size() == 1);
     CHECK(records[0].operation == "policy.put");
     CHECK(records[0].grants.empty() == row.lives);
+    const auto is_vm1 = [](const std::string& id) { return folded(id) == folded(machine_id("vm1")); };
+    CHECK(std::count_if(records[0].machines.begin(), records[0].machines.end(), is_vm1) == 1);
     if (!row.lives) CHECK(wire_name(world.grant(grant.serial).end_reason) == "UserRequested");
     world.require_in_step();
   }

@@ -55,8 +55,9 @@ TEST_CASE("monitoring reads what status tells, and nobody else does") {
   CHECK(has("postern_ready 1"));
   CHECK(has("postern_grants 1"));
   CHECK(has("# TYPE postern_packets_total counter"));
-  CHECK(has(R"(postern_service_enforced{address="192.0.2.10",port="22",protocol="TCP"} 1)"));
-  world.fuse.arm(1, Fuse::Blow::from_then_on);
+  CHECK(has(R"(postern_service_enforced{address="10.0.0.1",port="22",protocol="TCP"} 1)"));
+  world.fuse.arm(2, Fuse::Blow::from_then_on);  // the store takes it, the maps do not
+  CHECK(world.call("POST", "/v1/requests", request_of("vm1", R"("number":3389,"duration":"PT1H","sources":["203.0.113.7"])")).status() == 503);
   const auto away = world.call("GET", "/metrics");
   CHECK(away.status() == 200);
   CHECK(away.response.body.find("\npostern_ready 0\n") != std::string::npos);
