@@ -23,6 +23,9 @@ target_compile_definitions(postern_flags INTERFACE
 if(POSTERN_SANITIZE)
   target_compile_options(postern_flags INTERFACE -fsanitize=${POSTERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(postern_flags INTERFACE -fsanitize=${POSTERN_SANITIZE})
+  if(POSTERN_SANITIZE STREQUAL "thread") # which does not know the fences in Boost.Asio's headers
+    target_compile_definitions(postern_flags INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
+  endif()
 else()
   target_compile_options(postern_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
   target_link_options(postern_flags INTERFACE -Wl,-z,relro,-z,now)
