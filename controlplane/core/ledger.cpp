@@ -228,6 +228,7 @@ void Ledger::put_grant(const Grant& grant) {
   if (is_new) {
     auto& siblings = grants_of_.at(grant.request);
     siblings.insert(std::upper_bound(siblings.begin(), siblings.end(), grant.serial), grant.serial);
+    grants_at_[{folded(grant.machine_id), grant.port}].insert(grant.serial);
   } else {
     unindex(found->second);
   }
@@ -238,7 +239,11 @@ void Ledger::put_grant(const Grant& grant) {
 void Ledger::forget_grant(std::uint64_t serial) {
   const auto found = grants_.find(serial);
   unindex(found->second);
-  std::erase(grants_of_.at(found->second.grant.request), serial);
+  const auto& grant = found->second.grant;
+  std::erase(grants_of_.at(grant.request), serial);
+  const auto neighbours = grants_at_.find({folded(grant.machine_id), grant.port});
+  neighbours->second.erase(serial);
+  if (neighbours->second.empty()) grants_at_.erase(neighbours);
   grants_.erase(found);
 }
 

@@ -105,6 +105,7 @@ class Ledger {
   std::unordered_multimap<std::string, std::uint64_t> by_client_id_;
   std::unordered_map<std::uint64_t, HeldGrant> grants_;
   std::map<std::string, std::set<std::uint64_t>> live_on_;  // machine → live grants
+  std::map<std::pair<std::string, std::uint16_t>, std::set<std::uint64_t>> grants_at_;  // machine, port → grants
   std::unordered_multimap<std::size_t, std::uint64_t> live_by_holder_;
   std::set<std::pair<BootTime, std::uint64_t>> due_;
   std::set<std::pair<UtcTime, std::uint64_t>> ended_;

@@ -111,14 +111,14 @@ std::vector<const Grant*> Ledger::live_twins(const std::string& requestor, const
 }
 
 std::vector<const Grant*> Ledger::neighbours(const Grant& grant) const {
-  const auto machine = folded(grant.machine_id);
   std::vector<const Grant*> result;
-  for (const auto& [serial, held] : grants_) {
-    const auto& other = held.grant;
-    if (serial == grant.serial || other.port != grant.port || !overlap(other.protocol, grant.protocol)) continue;
-    if (folded(other.machine_id) == machine && overlap(other.sources, grant.sources)) result.push_back(&other);
+  const auto found = grants_at_.find({folded(grant.machine_id), grant.port});
+  if (found == grants_at_.end()) return result;
+  for (const auto serial : found->second) {
+    const auto& other = grants_.at(serial).grant;
+    if (serial != grant.serial && overlap(other.protocol, grant.protocol) && overlap(other.sources, grant.sources))
+      result.push_back(&other);
   }
-  std::sort(result.begin(), result.end(), [](const Grant* a, const Grant* b) { return a->serial < b->serial; });
   return result;
 }
 
