@@ -36,6 +36,7 @@ class Projector {
   // The slot of an ended grant. Flows may still name it: those of a grant that drained live on, whoever has the slot; those
   // of one that was cut must have been removed first, for with the record goes the word that they are cut.
   struct Retired {
+    std::uint64_t serial = 0;
     std::uint32_t slot = 0;
     std::optional<std::uint64_t> cut_at;  // flow_walks() when it was cut, or may have been
   };
@@ -61,7 +62,8 @@ class Projector {
   std::uint32_t slot_of(std::uint64_t serial);
   // Of a grant that is not live; `grant` null: the ledger has forgotten it.
   std::optional<std::uint32_t> slot_held_by(std::uint64_t serial, const Grant* grant) const;
-  void retire(std::uint32_t slot);
+  void retire(std::uint64_t serial, std::uint32_t slot);
+  std::uint32_t unretire(std::deque<Retired>::const_iterator retired);
   void note_late_cut(std::uint64_t serial);
   bool is_reusable(const Retired& retired) const;
   ServiceEntry service_entry(const ServiceKey& key, const Service& service);

@@ -49,9 +49,8 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
   if (const auto known = slots_.find(serial); known != slots_.end()) return known->second;
   std::uint32_t slot = fresh_slot_;
   if (const auto own = retired_slots_.find(serial); own != retired_slots_.end()) {  // the clock is believed again
-    slot = own->second;
-    std::erase_if(retired_, [&](const Retired& retired) { return retired.slot == slot; });
-    retired_slots_.erase(own);
+    slot = unretire(std::find_if(retired_.begin(), retired_.end(),
+                                 [&](const Retired& retired) { return retired.slot == own->second; }));
   } else if (!holes_.empty()) {
     slot = *holes_.begin();
     holes_.erase(holes_.begin());
@@ -60,10 +59,7 @@ std::uint32_t Projector::slot_of(std::uint64_t serial) {
   } else if (const auto oldest = std::find_if(retired_.begin(), retired_.end(),
                                               [&](const Retired& retired) { return is_reusable(retired); });
              oldest != retired_.end()) {
-    slot = oldest->slot;
-    retired_.erase(oldest);
-    if (const auto held = mirror_.records.find(slot); held != mirror_.records.end())
-      retired_slots_.erase(held->second.serial);
+    slot = unretire(oldest);
   } else {
     ++fresh_slot_;
   }
@@ -80,10 +76,20 @@ std::optional<std::uint32_t> Projector::slot_held_by(std::uint64_t serial, const
   return found == retired_slots_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void Projector::retire(std::uint32_t slot) {
+// A serial has one slot; in maps that were written by somebody else it may have more, of which the first counts.
+void Projector::retire(std::uint64_t serial, std::uint32_t slot) {
   const auto record = mirror_.records.find(slot);
   const bool cut = record != mirror_.records.end() && record->second.state != RecordState::draining;
-  retired_.push_back({slot, cut ? std::optional(dataplane_.flow_walks()) : std::nullopt});
+  retired_.push_back({serial, slot, cut ? std::optional(dataplane_.flow_walks()) : std::nullopt});
+  if (!slots_.contains(serial)) retired_slots_.try_emplace(serial, slot);
+}
+
+std::uint32_t Projector::unretire(std::deque<Retired>::const_iterator retired) {
+  const auto slot = retired->slot;
+  if (const auto known = retired_slots_.find(retired->serial); known != retired_slots_.end() && known->second == slot)
+    retired_slots_.erase(known);
+  retired_.erase(retired);
+  return slot;
 }
 
 // Of a grant that was cut after it had ended.
@@ -147,20 +153,17 @@ void Projector::take_slots(const Ledger& ledger) {
     fresh_slot_ = slot + 1;
     const bool live = ledger.deadline(record.serial).has_value();
     if (!live || !slots_.try_emplace(record.serial, slot).second) ended.emplace_back(record.serial, slot);
-    if (!live) retired_slots_[record.serial] = slot;
   }
   std::sort(ended.begin(), ended.end());
-  for (const auto& [serial, slot] : ended) retire(slot);
+  for (const auto& [serial, slot] : ended) retire(serial, slot);
 }
 
 // After a change is in force: the ids and slots of what is gone.
 void Projector::let_go(const Ledger& ledger, const Touched& touched) {
   for (const auto serial : touched.grants) {
     if (ledger.deadline(serial)) continue;
-    if (const auto slot = slots_.find(serial); slot != slots_.end()) {
-      retire(slot->second);
-      retired_slots_[serial] = slot->second;
-      slots_.erase(slot);
+    if (const auto held = slots_.extract(serial)) {
+      retire(serial, held.mapped());
     } else if (const Grant* grant = ledger.grant(serial); grant && grant->ending == Ending::cut) {
       note_late_cut(serial);
     }
