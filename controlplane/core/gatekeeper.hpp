@@ -28,6 +28,7 @@ struct Gatekeeper::Parts {
 
   // ---- deciding (deciding.cpp)
   bool allows(const Principal& principal, std::string_view action, std::string_view resource) const;
+  bool allows(const Principal& principal, std::string_view action, const Grant& grant) const;
   bool allows_anywhere(const Principal& principal, std::string_view action) const;
   // AuthorizationFailed, in ARM's words, unless the role allows the action on the resource.
   std::optional<Error> forbidden(const Caller& caller, std::string_view action, std::string_view resource) const;

@@ -21,9 +21,14 @@ bool is_machine(const std::string& machine_id, const std::string& name_or_id) {
 
 }  // namespace
 
+// A right over a grant comes with one over its policy or over its machine.
+bool Gatekeeper::Parts::allows(const Principal& principal, std::string_view action, const Grant& grant) const {
+  return allows(principal, action, ledger.request(grant.request).policy.path()) ||
+         allows(principal, action, grant.machine_id);
+}
+
 bool Gatekeeper::Parts::may_read(const Principal& principal, const Grant& grant) const {
-  return allows(principal, actions::policy_read, ledger.request(grant.request).policy.path()) ||
-         allows(principal, actions::policy_read, grant.machine_id);
+  return allows(principal, actions::policy_read, grant);
 }
 
 bool Gatekeeper::Parts::may_read(const Principal& principal, const StandingRule& rule) const {
@@ -32,16 +37,13 @@ bool Gatekeeper::Parts::may_read(const Principal& principal, const StandingRule&
 }
 
 bool Gatekeeper::Parts::may_revoke_any(const Principal& principal, const Grant& grant) const {
-  return allows(principal, actions::policy_revoke, ledger.request(grant.request).policy.path()) ||
-         allows(principal, actions::policy_revoke, grant.machine_id);
+  return allows(principal, actions::policy_revoke, grant);
 }
 
 // Giving up one's own access needs no more than the right to ask for it.
 bool Gatekeeper::Parts::may_revoke(const Principal& principal, const Grant& grant) const {
-  const auto& request = ledger.request(grant.request);
-  if (may_revoke_any(principal, grant)) return true;
-  return request.requestor == principal.name && (allows(principal, actions::policy_initiate, request.policy.path()) ||
-                                                 allows(principal, actions::policy_initiate, grant.machine_id));
+  return may_revoke_any(principal, grant) || (ledger.request(grant.request).requestor == principal.name &&
+                                              allows(principal, actions::policy_initiate, grant));
 }
 
 Result<std::vector<GrantView>> Gatekeeper::list_grants(const Caller& caller, const GrantFilter& filter) {
@@ -89,16 +91,6 @@ std::optional<Error> Gatekeeper::Parts::may_not_revoke(const Caller& caller, con
   if (draft.ending ? may_revoke_any(who, *grant) : may_revoke(who, *grant)) return std::nullopt;
   return lacks(caller, actions::policy_revoke, ledger.request(grant->request).policy.path());
 }
-
-namespace {
-
-std::string numbers(const std::vector<std::uint64_t>& serials) {
-  std::vector<std::string> texts;
-  for (const auto serial : serials) texts.push_back(std::to_string(serial));
-  return joined(texts);
-}
-
-}  // namespace
 
 // Whether what no grant covers is dropped at each of the grant's services.
 bool Gatekeeper::Parts::enforces(const Grant& grant) const {
@@ -168,10 +160,10 @@ std::string Gatekeeper::Parts::told(const CutReach& reach) const {
     return joined(names);
   };
   std::string text;
-  if (!reach.grants.empty()) text += " The open connections of grant " + numbers(reach.grants) + " are cut.";
+  if (!reach.grants.empty()) text += " The open connections of grant " + joined(reach.grants) + " are cut.";
   if (!reach.enforced) text += " No policy enforces the port at each of the machine's addresses: there they live on.";
   if (!reach.forgotten.empty()) {
-    text += " The gate has forgotten grant " + numbers(reach.forgotten) +
+    text += " The gate has forgotten grant " + joined(reach.forgotten) +
             ": what it let in and is open still, it cannot cut.";
   }
   if (!reach.covered_by.empty()) text += " What is covered by " + named(reach.covered_by, "live grant ") + " lives on.";

@@ -34,12 +34,6 @@ std::vector<std::string> machines_of(const Policy& policy) {
   return ids;
 }
 
-std::string numbers(const std::vector<std::uint64_t>& serials) {
-  std::vector<std::string> texts;
-  for (const auto serial : serials) texts.push_back(std::to_string(serial));
-  return joined(texts);
-}
-
 std::string described(const Policy& policy) {
   std::size_t ports = 0;
   std::size_t standing = 0;
@@ -160,14 +154,15 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
     for (const auto* grant : p.ledger.live_under(*before)) {
       const auto now_ruled = under_rule(*policy, *grant);
       const bool changed = now_ruled.ending != grant->ending || now_ruled.max_session != grant->max_session;
-      if (!still_allows(*policy, *grant)) {
+      const bool ends = !still_allows(*policy, *grant);
+      if (ends) {
         ended.push_back(grant->serial);
         p.end(now_ruled, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
       } else if (changed) {
         changes.push_back(changed_grant(*grant, now_ruled));
         change.put_grants.push_back(now_ruled);
       }
-      if (changed || !still_allows(*policy, *grant)) decision.grants.push_back(grant->serial);
+      if (changed || ends) decision.grants.push_back(grant->serial);
       if (now_ruled.ending == Ending::cut && grant->ending == Ending::drain) cut_renewed(p.ledger, *grant, change);
     }
   } else {
@@ -177,7 +172,7 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   if (before && before->mode != policy->mode) {
     detail += policy->mode == Mode::monitor ? " Only monitors from now on." : " Enforces from now on.";
   }
-  if (!ended.empty()) detail += " Ends grant " + numbers(ended) + ", which the policy no longer allows.";
+  if (!ended.empty()) detail += " Ends grant " + joined(ended) + ", which the policy no longer allows.";
   if (!changes.empty()) detail += " From now on " + joined(changes) + ".";
   number_standing(before, *policy, p.last_serial);
   change.put_policies.push_back(*policy);
@@ -205,7 +200,7 @@ Result<bool> Gatekeeper::erase_policy(const Caller& caller, const PolicyId& id) 
       p.end(*grant, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
     }
     detail = "Removed: " + described(*policy);
-    if (!decision.grants.empty()) detail += " Ends grant " + numbers(decision.grants) + ".";
+    if (!decision.grants.empty()) detail += " Ends grant " + joined(decision.grants) + ".";
     change.erase_policies.push_back(policy->id);
   }
   change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));

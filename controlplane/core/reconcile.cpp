@@ -28,23 +28,16 @@ void put_live_records(const Projection& held, const Projection& desired, Plan& p
 
 // A record is only ever marked ended after its entries are gone or name another grant: so a cut flow that another
 // grant covers finds that grant's entry on its next packet.
-// A flow of a grant that would have cut looks at its record on each packet, until it hears that it need not.
+// Open connections look at their grant's record again only when they are told that one reads differently.
 void end_records(const Projection& held, const Projection& desired, Plan& plan) {
   bool cut = false;
-  const auto pardoned = [&](std::uint32_t slot, const RecordEntry& record) {
-    const auto before = held.records.find(slot);
-    return before != held.records.end() && before->second.serial == record.serial &&
-           before->second.ending == Ending::cut && record.ending == Ending::drain;
-  };
-  // Open connections look at the record of a live grant only when they are told that it reads differently.
   put_changed(held.records, desired.records, [&](std::uint32_t slot, const RecordEntry& record) {
     const auto before = held.records.find(slot);
     const bool same_grant = before != held.records.end() && before->second.serial == record.serial;
-    cut = cut ||
-          (same_grant && (before->second.ending != record.ending || before->second.session_max != record.session_max));
-    if (record.state == RecordState::live) return;
-    plan.push_back(PutRecord{slot, record});
-    cut = cut || record.state == RecordState::cut || pardoned(slot, record);
+    const bool reads_differently = same_grant && (before->second.ending != record.ending ||
+                                                  before->second.session_max != record.session_max);
+    cut = cut || reads_differently || record.state == RecordState::cut;
+    if (record.state != RecordState::live) plan.push_back(PutRecord{slot, record});
   });
   erase_gone(held.records, desired.records, [&](std::uint32_t slot) { plan.push_back(PutRecord{slot, {}}); });
   if (cut) plan.push_back(RaiseCutGeneration{});

@@ -59,4 +59,10 @@ std::string joined(const std::vector<std::string>& parts) {
   return result;
 }
 
+std::string joined(const std::vector<std::uint64_t>& numbers) {
+  std::vector<std::string> texts;
+  for (const auto number : numbers) texts.push_back(std::to_string(number));
+  return joined(texts);
+}
+
 }  // namespace postern::core

@@ -25,5 +25,6 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 
 // "a", "a and b", "a, b and c".
 std::string joined(const std::vector<std::string>& parts);
+std::string joined(const std::vector<std::uint64_t>& numbers);
 
 }  // namespace postern::core

@@ -9,9 +9,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cp "$source"/packaging/postern-* "$folder"
 for program in postern-loader posternd; do
-	sed -i "s|^\(Exec[A-Za-z]*=\)/usr/s\?bin/$program|\1$folder/$program|" "$folder"/postern-*
-done
-for program in postern-loader posternd; do
+	sed -i "s|^\(Exec[A-Za-z]*=\)/usr/s\?bin/$program|\1$folder/$program|" "$folder"/postern-*.*
 	printf '#!/bin/sh\n' >"$folder/$program" && chmod 755 "$folder/$program"
 done
 
