@@ -100,6 +100,14 @@ static __always_inline void bind_grant(struct gate_flow *flow, struct judgement 
 		flow->session_end_boot_ns = flow->opened_boot_ns + record->session_max_ns;
 }
 
+/* One flow fewer. A recount may have set the count to 0 meanwhile: then the step below is taken back, and until it is the
+ * count is compared as a number with a sign, so that nobody is refused for it. */
+static __always_inline void give_back(__u64 *flows)
+{
+	if ((__s64)__sync_fetch_and_add(flows, -1) <= 0)
+		__sync_fetch_and_add(flows, 1);
+}
+
 /* Counts one more established flow for the grant; 0 if that would exceed its cap. A record of usage that is not this
  * grant's is left alone, and no cap holds. */
 static __always_inline _Bool claim_usage(__u32 slot, __u64 serial, __u32 cap)
@@ -108,24 +116,24 @@ static __always_inline _Bool claim_usage(__u32 slot, __u64 serial, __u32 cap)
 
 	if (!usage || !serial || usage->serial != serial)
 		return 1;
-	if (__sync_fetch_and_add(&usage->established, 1) < cap || !cap)
+	if ((__s64)__sync_fetch_and_add(&usage->established, 1) < cap || !cap)
 		return 1;
-	__sync_fetch_and_add(&usage->established, -1);
+	give_back(&usage->established);
 	return 0;
 }
 
 /* Whoever opens connections without a grant can do so in anybody's name: what is learned gets a part of the table only. */
 static __always_inline _Bool claim_learned(void)
 {
-	const __u64 most = SETTING(learned_max, GATE_LEARNED_MAX);
+	const __s64 most = SETTING(learned_max, GATE_LEARNED_MAX);
 	__u32 zero = 0;
 	struct gate_usage *usage = bpf_map_lookup_elem(&learned_usage, &zero);
 
-	if (!usage || READ_ONCE(usage->established) >= most)
+	if (!usage || (__s64)READ_ONCE(usage->established) >= most)
 		return 0;
-	if (__sync_fetch_and_add(&usage->established, 1) < most)
+	if ((__s64)__sync_fetch_and_add(&usage->established, 1) < most)
 		return 1;
-	__sync_fetch_and_add(&usage->established, -1);
+	give_back(&usage->established);
 	return 0;
 }
 
@@ -134,8 +142,8 @@ static __always_inline void release_learned(void)
 	__u32 zero = 0;
 	struct gate_usage *usage = bpf_map_lookup_elem(&learned_usage, &zero);
 
-	if (usage && usage->established)
-		__sync_fetch_and_add(&usage->established, -1);
+	if (usage)
+		give_back(&usage->established);
 }
 
 static __always_inline _Bool claim_place(const struct gate_flow *flow)
@@ -154,8 +162,8 @@ static __always_inline void release_usage(__u32 flow_flags, __u32 slot, __u64 se
 		return;
 	}
 	usage = bpf_map_lookup_elem(&grant_usage, &slot);
-	if (usage && serial && usage->serial == serial && usage->established)
-		__sync_fetch_and_add(&usage->established, -1);
+	if (usage && serial && usage->serial == serial)
+		give_back(&usage->established);
 }
 
 /* A new connection that the grant in the judgement let in. */

@@ -63,3 +63,59 @@ TEST_CASE("each service has counts of its own") {
   expect(world.gate, truncated((Packet{Ethernet{}} / Ipv4{} / Tcp{}).bytes(), 40), gate_reason_malformed);
   CHECK(world.gate.service_counter(0).dropped == 0);  // of no service
 }
+
+// Between a recount that sets the count to 0 and the flows that go meanwhile it may be below for a moment.
+TEST_CASE("a count of flows that is below nothing for a moment holds nobody back, and gets no lower") {
+  World world;
+  world.gate.configure([](gate_config& config) { config.established_per_grant_max = 1; });
+  world.gate.admit(world.service);
+  const auto set_count = [&](std::uint64_t flows) {
+    gate_usage usage = world.usage();
+    usage.established = flows;
+    world.gate.maps.grant_usage.put(1, usage);
+  };
+  const auto reopened = [&] {  // so that the next packet deletes it
+    gate_flow old = world.ssh.established(world.gate).value();
+    old.machine.flags |= GATE_SIDE_REOPENED;
+    world.ssh.put_established(world.gate, old);
+    world.gate.judge(world.ssh.in({.flags = ack}).bytes());
+    CHECK_FALSE(world.ssh.established(world.gate).has_value());
+  };
+  const std::uint64_t below = ~0ULL;
+  set_count(below);
+  world.ssh.open(world.gate);
+  CHECK(world.usage().established == 0);
+  reopened();
+  CHECK(world.usage().established == 0);
+  ++world.ssh.client_port;
+  world.ssh.open(world.gate);
+  set_count(below);
+  reopened();
+  CHECK(world.usage().established == below);
+}
+
+TEST_CASE("nor does a count of learned flows") {
+  Gate& gate = Gate::fresh();
+  gate.guard({.flags = GATE_SERVICE_LEARN, .address_flags = 0});
+  gate.configure([](gate_config& config) { config.learned_max = 1; });
+  gate.maps.learned_usage.put(0, {0, ~0ULL, 0, 0});
+  Connection ssh;
+  const auto open = [&] {
+    gate.judge(ssh.send(syn).bytes());
+    learn(gate, ssh.reply(syn | ack));
+    gate.judge(ssh.send(ack).bytes());
+    return ssh.established(gate).has_value();
+  };
+  CHECK(open());
+  CHECK(gate.maps.learned_usage.find(0)->established == 0);
+  gate_flow old = ssh.established(gate).value();
+  old.machine.flags |= GATE_SIDE_REOPENED;
+  ssh.put_established(gate, old);
+  gate.judge(ssh.in({.flags = ack}).bytes());
+  CHECK(gate.maps.learned_usage.find(0)->established == 0);
+  for (const bool room : {true, false}) {
+    ++ssh.client_port;
+    CHECK(open() == room);
+    CHECK(gate.maps.learned_usage.find(0)->established == 1);
+  }
+}
