@@ -35,8 +35,7 @@ static __always_inline struct gate_flow_key_v6 flow_key_v6(const struct packet *
 
 static __always_inline __u64 flow_tuple(const struct packet *packet)
 {
-	__u32 zero = 0;
-	const struct gate_config *settings = bpf_map_lookup_elem(&config, &zero);
+	const struct gate_config *settings = config_record();
 
 	if (!settings)
 		return 0;

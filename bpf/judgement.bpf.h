@@ -19,11 +19,11 @@ struct judgement {
 	__u64 cut_serial;            /* of the grant that a cut flow had */
 	struct gate_service service; /* id 0: none */
 	__u32 slot;
-	__u32 standing; /* a standing rule admits */
-	__u32 enforces; /* whom the packet goes to enforces: a drop is a drop */
-	__u32 is_cut;   /* an established flow was cut: it lives on if another grant covers the packet */
 	__u32 cut_generation; /* as it was before the grant was looked up */
-	__u32 learned; /* no grant covers the packet, but its service learns */
+	__u8 standing; /* a standing rule admits */
+	__u8 enforces; /* whom the packet goes to enforces: a drop is a drop */
+	__u8 is_cut;   /* an established flow was cut: it lives on if another grant covers the packet */
+	__u8 learned;  /* no grant covers the packet, but its service learns */
 };
 
 /* The exact clock costs six times the coarse one: read once a grant, or a deadline, has been found. */
@@ -57,11 +57,18 @@ static __always_inline _Bool learns(const struct packet *packet)
 #define DEFAULT_UDP_WITHOUT_GRANT_SESSION_NS SECONDS(3600)
 #define DEFAULT_FRAGMENT_IDLE_NS SECONDS(30)
 
-#define SETTING(field, fallback)                                                    \
-	({                                                                          \
-		__u32 zero_ = 0;                                                    \
-		const struct gate_config *config_ = bpf_map_lookup_elem(&config, &zero_); \
-		config_ && config_->field ? config_->field : (fallback);            \
+/* Keys stand in functions of their own, so that their places on the stack are free again once these return. */
+static __always_inline const struct gate_config *config_record(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&config, &zero);
+}
+
+#define SETTING(field, fallback)                                         \
+	({                                                               \
+		const struct gate_config *config_ = config_record();     \
+		config_ && config_->field ? config_->field : (fallback); \
 	})
 
 static __always_inline struct gate_control *control_record(void)

@@ -15,6 +15,11 @@ static __always_inline struct gate_record *find_record(__u32 slot)
 	return bpf_map_lookup_elem(&grant_records, &slot);
 }
 
+static __always_inline struct gate_usage *find_usage(__u32 slot)
+{
+	return bpf_map_lookup_elem(&grant_usage, &slot);
+}
+
 static __always_inline _Bool is_before(__u64 deadline_boot_ns, struct judgement *judgement)
 {
 	return deadline_boot_ns == GATE_NO_DEADLINE || boot_now(judgement) < deadline_boot_ns;
@@ -112,7 +117,7 @@ static __always_inline void give_back(__u64 *flows)
  * grant's is left alone, and no cap holds. */
 static __always_inline _Bool claim_usage(__u32 slot, __u64 serial, __u32 cap)
 {
-	struct gate_usage *usage = bpf_map_lookup_elem(&grant_usage, &slot);
+	struct gate_usage *usage = find_usage(slot);
 
 	if (!usage || !serial || usage->serial != serial)
 		return 1;
@@ -161,7 +166,7 @@ static __always_inline void release_usage(__u32 flow_flags, __u32 slot, __u64 se
 		release_learned();
 		return;
 	}
-	usage = bpf_map_lookup_elem(&grant_usage, &slot);
+	usage = find_usage(slot);
 	if (usage && serial && usage->serial == serial)
 		give_back(&usage->established);
 }
@@ -169,8 +174,7 @@ static __always_inline void release_usage(__u32 flow_flags, __u32 slot, __u64 se
 /* A new connection that the grant in the judgement let in. */
 static __always_inline void count_admission(struct judgement *judgement)
 {
-	const __u32 slot = judgement->slot;
-	struct gate_usage *usage = bpf_map_lookup_elem(&grant_usage, &slot);
+	struct gate_usage *usage = find_usage(judgement->slot);
 	struct gate_service_counter *counter = service_counter(judgement);
 
 	if (usage && judgement->serial && usage->serial == judgement->serial) {
