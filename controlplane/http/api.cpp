@@ -86,6 +86,7 @@ HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
         core::ErrorCode::internal, "The server made a mistake; its log has more under id " + told.id + ".", "", {}};
     response = error_response(error, is_azure_path(request.target) ? Dialect::azure : Dialect::own);
   }
+  response.identified = !told.who.empty();
   add_headers(response, told.id, told.client_id, request, peer);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   // Path only: a query might one day hold what no log should.

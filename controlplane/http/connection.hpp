@@ -26,6 +26,7 @@ struct Connection {
   Time deadline{};           // the server closes the socket then
   bool waiting = true;       // before or between requests: may be closed for a newcomer
   Time waiting_since{};
+  bool identified = false;  // a request of somebody known was answered
   bool closing = false;  // the answer under way is the last
 };
 

@@ -56,6 +56,7 @@ struct HttpResponse {
   std::string content_type = "application/json";
   Headers headers;     // besides Content-Type and Content-Length
   bool close = false;  // end the connection after this answer
+  bool identified = false;  // the caller has shown who he is: his connection is not among the first to make room
 };
 
 }  // namespace postern::http

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -58,6 +59,11 @@ Peer tcp_peer(int fd, std::uint16_t server_port) {
   }
   peer.address = address;
   return peer;
+}
+
+bool one_source(const core::Address& left, const core::Address& right) {
+  if (left.family != right.family) return false;
+  return std::equal(left.bytes.begin(), left.bytes.begin() + (left.family == core::Family::ipv4 ? 4 : 8), right.bytes.begin());
 }
 
 }  // namespace postern::http

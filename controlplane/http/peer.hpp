@@ -13,4 +13,7 @@ Peer unix_peer(int fd);
 // IPv4-mapped addresses come out as IPv4.
 Peer tcp_peer(int fd, std::uint16_t server_port);
 
+// May be one host: the same IPv4 address, or the same /64 of IPv6, in which a host takes what addresses it likes.
+bool one_source(const core::Address& left, const core::Address& right);
+
 }  // namespace postern::http

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <list>
+#include <optional>
 
 #include "controlplane/http/connection.hpp"
 #include "controlplane/http/peer.hpp"
@@ -44,6 +45,20 @@ struct Accepting {
   TlsIdentity* tls;  // null: none is spoken
 };
 
+// Some of the connections that may make room, seen from the oldest on.
+struct Crowd {
+  std::size_t count = 0;
+  Connection* oldest_unknown = nullptr;  // nobody known has had a request answered on it
+  Connection* longest_idle = nullptr;
+
+  void add(Connection& connection) {
+    ++count;
+    if (!oldest_unknown && !connection.identified) oldest_unknown = &connection;
+    if (connection.waiting && (!longest_idle || connection.waiting_since < longest_idle->waiting_since))
+      longest_idle = &connection;
+  }
+};
+
 }  // namespace
 
 struct Server::Parts {
@@ -52,8 +67,11 @@ struct Server::Parts {
 
   asio::awaitable<void> accept(std::size_t index);
   asio::awaitable<void> keep_time();
-  bool make_room(std::size_t listener);
-  void admit(Stream::socket socket, std::size_t listener);
+  void take(Stream::socket socket, std::size_t listener);
+  bool make_room(const Accepting& accepting, std::size_t index, const Peer& newcomer);
+  bool make_room(const Crowd& crowd, std::size_t most);
+  void admit(Stream::socket socket, const Accepting& accepting, std::size_t index, Peer peer);
+  void tell_of_room(Clock::time_point now);
 
   asio::io_context& io;
   RequestHandler handler;
@@ -63,33 +81,58 @@ struct Server::Parts {
   std::list<Connection> connections;
   std::function<void()> stopped;
   bool ticking = false, stopping = false;
+  std::size_t made_room = 0, turned_away = 0;  // connections, since the log last said so
+  std::optional<Clock::time_point> told_of_room;
 };
 
-// Under the bound, or the connection that has been idle longest goes.
-bool Server::Parts::make_room(std::size_t listener) {
-  std::size_t count = 0;
-  Connection* oldest = nullptr;
-  for (Connection& connection : connections) {
-    if (connection.listener != listener) continue;
-    ++count;
-    const bool idle = connection.waiting && !connection.closing;
-    if (idle && (!oldest || connection.waiting_since < oldest->waiting_since)) oldest = &connection;
-  }
-  if (count < limits.connections) return true;
-  if (!oldest) return false;
-  oldest->closing = true;
+// Under the bound, or somebody goes: first whoever has longest not shown who he is, so that half a request or handshake
+// holds no place; else the connection that is idle longest. None of them: false.
+bool Server::Parts::make_room(const Crowd& crowd, std::size_t most) {
+  if (crowd.count < most) return true;
+  Connection* leaving = crowd.oldest_unknown ? crowd.oldest_unknown : crowd.longest_idle;
+  if (!leaving) return false;
+  leaving->closing = true;
   boost::system::error_code ignored;
-  oldest->socket.close(ignored);
+  leaving->socket.close(ignored);
+  ++made_room;
   return true;
 }
 
-void Server::Parts::admit(Stream::socket socket, std::size_t index) {
+// Listeners do not take each other's places. Without TLS all are of this host, and addresses tell nobody apart.
+bool Server::Parts::make_room(const Accepting& accepting, std::size_t index, const Peer& newcomer) {
+  Crowd all, neighbours;
+  for (Connection& connection : connections) {
+    if (connection.listener != index || connection.closing) continue;
+    all.add(connection);
+    if (accepting.tls && one_source(*connection.peer.address, *newcomer.address)) neighbours.add(connection);
+  }
+  if (neighbours.count >= limits.connections_a_source) return make_room(neighbours, limits.connections_a_source);
+  return make_room(all, limits.connections);
+}
+
+void Server::Parts::take(Stream::socket socket, std::size_t index) {
   const auto& accepting = *std::next(listeners.begin(), static_cast<std::ptrdiff_t>(index));
   const bool local = !accepting.listener.path().empty();
   const int fd = socket.native_handle();
   const int on = 1;
   if (!local) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   Peer peer = local ? unix_peer(fd) : tcp_peer(fd, accepting.listener.port());
+  if (make_room(accepting, index, peer)) {
+    admit(std::move(socket), accepting, index, std::move(peer));
+  } else {
+    ++turned_away;
+  }
+}
+
+void Server::Parts::tell_of_room(Clock::time_point now) {
+  if (made_room + turned_away == 0 || (told_of_room && now - *told_of_room < limits.room_log)) return;
+  spdlog::warn("Connections were closed to make room. made_room={} turned_away={} limit={} limit_a_source={}", made_room,
+               turned_away, limits.connections, limits.connections_a_source);
+  made_room = turned_away = 0;
+  told_of_room = now;
+}
+
+void Server::Parts::admit(Stream::socket socket, const Accepting& accepting, std::size_t index, Peer peer) {
   const auto now = Clock::now();
   connections.push_back({.socket = std::move(socket),
                          .peer = std::move(peer),
@@ -118,10 +161,8 @@ asio::awaitable<void> Server::Parts::accept(std::size_t index) {
       spdlog::warn("A connection could not be accepted. error=\"{}\"", error.message());
       pause.expires_after(accept_pause);
       co_await pause.async_wait(as_result);
-    } else if (make_room(index)) {
-      admit(std::move(socket), index);
     } else {
-      spdlog::warn("Too many connections: one more was closed. limit={}", limits.connections);
+      take(std::move(socket), index);
     }
   }
 }
@@ -132,6 +173,7 @@ asio::awaitable<void> Server::Parts::keep_time() {
     ticker.expires_after(stopping ? std::min(limits.tick, stopping_tick) : limits.tick);
     co_await ticker.async_wait(as_result);
     const auto now = Clock::now();
+    tell_of_room(now);
     for (Connection& connection : connections) {
       if (now < connection.deadline) continue;
       boost::system::error_code ignored;

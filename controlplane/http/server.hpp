@@ -18,12 +18,14 @@ class TlsIdentity;
 struct ServerLimits {
   std::size_t body_bytes = std::size_t{1} << 20;
   std::uint32_t header_bytes = 32U << 10;
-  std::size_t connections = 256;              // a listener; beyond, the longest idle one makes room
+  std::size_t connections = 256;              // a listener; beyond, one makes room: see server.cpp
+  std::size_t connections_a_source = 64;      // of those over TLS: from one IPv4 address or IPv6 /64
   std::chrono::milliseconds handshake{10'000};  // of TLS, from the accept to its end
   std::chrono::milliseconds idle{75'000};     // SDKs see a "socket hang up" if it is under 60 s
   std::chrono::milliseconds request{20'000};  // from the first byte of a request to its last; as long again to answer
   std::chrono::milliseconds stop_grace{5'000};
-  std::chrono::milliseconds tick{500};  // how exactly the above are kept
+  std::chrono::milliseconds tick{500};         // how exactly the above are kept
+  std::chrono::milliseconds room_log{60'000};  // at most so often the log says that there was no room
 };
 
 using RequestHandler = std::function<HttpResponse(const HttpRequest&, const Peer&)>;

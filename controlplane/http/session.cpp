@@ -132,6 +132,7 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
     const bool head = parser.get().method() == wire::verb::head;
     const bool asked_to_keep = parser.get().keep_alive();
     HttpResponse response = handler(taken(parser), connection.peer);
+    connection.identified = connection.identified || response.identified;
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
     const bool keep_alive = asked_to_keep && !response.close && !connection.closing;
     if (!co_await write_response(stream, std::move(response), version, head, keep_alive) || !keep_alive) break;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The https listener of a real posternd: who is talked to, what it refuses to start with, and a certificate that is replaced
-# while connections live.
+# The https listener of a real posternd: who is talked to, what it refuses to start with, that half-sent requests keep nobody
+# out, and a certificate that is replaced while connections live.
 . "$(dirname "$0")/story.sh"
 
 lab_begin https
@@ -55,6 +55,47 @@ same "a token is needed" 401 "$(get -o /dev/null -w '%{http_code}' $url/v1/statu
 token=$(postern token create robot --role reader --json | jq -r .secret)
 same "and enough" 200 "$(get -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" $url/v1/status)"
 same "another Host" 403 "$(get -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" -H 'Host: evil.example' $url/v1/status)"
+
+echo "# six addresses hold 50 half-sent requests and 50 half-done handshakes each, and go on with new ones"
+cat >"$LAB_DIR/hold.py" <<'EOF'
+import socket, ssl, sys
+context = ssl._create_unverified_context()
+held = []
+def hold(source, half_sent):
+    connection = socket.create_connection(("198.51.100.1", 7823), timeout=5, source_address=(source, 0))
+    try:
+        if half_sent:
+            connection = context.wrap_socket(connection)
+            connection.send(b"GET /v1/status HTTP/1.1\r\nHost: ")
+    except OSError:
+        pass  # made room already
+    held.append(connection)
+for n in range(50):
+    for source in sys.argv[1:]:
+        hold(source, True)
+        hold(source, False)
+print("held", flush=True)
+for line in sys.stdin:
+    for n in range(200):
+        hold(sys.argv[1], n % 2)
+    print("more", flush=True)
+EOF
+mkfifo "$LAB_DIR/hold.in"
+hostile=(198.51.100.2{1..6})
+for address in "${hostile[@]}"; do ip -n "$NS_CLIENT" address add "$address/24" dev eth0; done
+in_client python3 "$LAB_DIR/hold.py" "${hostile[@]}" <"$LAB_DIR/hold.in" >"$LAB_DIR/hold.out" 2>&1 7>&- &
+exec 8>"$LAB_DIR/hold.in"
+expect "they are held" wait_for 60 grep -qx held "$LAB_DIR/hold.out"
+authorized=(-H "Authorization: Bearer $token")
+same "somebody else is answered all the same" 200 "$(get -o /dev/null -w '%{http_code}' "${authorized[@]}" $url/v1/status)"
+same "and over the local socket nothing is felt" true "$(postern status --json | jq .ready)"
+expect "the log says how many had to go" wait_for 5 grep -q 'Connections were closed to make room\.' "$LAB_DIR/daemon/log"
+echo >&8
+expect "more come" wait_for 60 grep -qx more "$LAB_DIR/hold.out"
+same "one who shares their address is answered too" 200 \
+	"$(get -o /dev/null -w '%{http_code}' --interface "${hostile[0]}" "${authorized[@]}" $url/v1/status)"
+same "the log has not said it again" 1 "$(grep -c 'to make room\|Too many connections' "$LAB_DIR/daemon/log")"
+exec 8>&-
 
 echo "# a new certificate, while a connection lives"
 cat >"$LAB_DIR/keep.py" <<'EOF'

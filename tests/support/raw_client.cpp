@@ -18,8 +18,10 @@
 namespace postern::test {
 namespace {
 
-int connected(int family, const sockaddr* address, socklen_t length) {
+int connected(int family, const sockaddr* address, socklen_t length, const sockaddr_in* from = nullptr) {
   const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && from && bind(fd, reinterpret_cast<const sockaddr*>(from), sizeof *from) != 0)
+    throw std::system_error(errno, std::generic_category(), "bind");
   if (fd < 0 || connect(fd, address, length) != 0) throw std::system_error(errno, std::generic_category(), "connect");
   const timeval patience{5, 0};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -51,12 +53,15 @@ RawClient RawClient::to_unix(const std::string& path) {
   return RawClient(connected(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address));
 }
 
-RawClient RawClient::to_port(std::uint16_t port) {
+RawClient RawClient::to_port(std::uint16_t port, std::uint32_t from) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return RawClient(connected(AF_INET, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  sockaddr_in source{};
+  source.sin_family = AF_INET;
+  source.sin_addr.s_addr = htonl(from);
+  return RawClient(connected(AF_INET, reinterpret_cast<const sockaddr*>(&address), sizeof address, from ? &source : nullptr));
 }
 
 RawClient::~RawClient() {

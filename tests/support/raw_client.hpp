@@ -20,7 +20,7 @@ struct RawAnswer {
 class RawClient {
  public:
   static RawClient to_unix(const std::string& path);
-  static RawClient to_port(std::uint16_t port);
+  static RawClient to_port(std::uint16_t port, std::uint32_t from = 0);  // from: an address of loopback, such as 0x7f000002
   ~RawClient();
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&&) = delete;

@@ -131,9 +131,13 @@ TlsClient::~TlsClient() {
   close(fd_);
 }
 
-std::string TlsClient::exchange(std::string_view request) {
+bool TlsClient::send(std::string_view bytes) {
   ERR_clear_error();
-  if (SSL_write(ssl_, request.data(), static_cast<int>(request.size())) <= 0) return "";
+  return SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) > 0;
+}
+
+std::string TlsClient::exchange(std::string_view request) {
+  if (!send(request)) return "";
   std::string answer;
   std::array<char, 65536> piece;
   while (true) {

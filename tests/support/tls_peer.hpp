@@ -36,6 +36,7 @@ class TlsClient {
 
   // Sends, and reads until the answer's body is there or the peer ends; "" if it does without a word.
   std::string exchange(std::string_view request);
+  bool send(std::string_view bytes);  // and reads nothing
   std::string version() const { return SSL_get_version(ssl_); }
 
  private:

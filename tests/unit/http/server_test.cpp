@@ -24,6 +24,7 @@ http::HttpResponse echo(const http::HttpRequest& request, const http::Peer& peer
     response.body.clear();
   }
   if (request.target == "/empty") response.body.clear();
+  response.identified = request.target == "/known";
   if (request.target == "/large") response.body.assign(std::size_t{64} << 20, 'x');
   return response;
 }
@@ -221,6 +222,62 @@ TEST_CASE("beyond the bound the longest idle connection makes room; other listen
   CHECK_FALSE(clients[2].closed_within(100ms));
   CHECK_FALSE(other.closed_within(100ms));
   CHECK(server.connections() <= 5);
+}
+
+TEST_CASE("half a request holds no place; one who is known keeps his") {
+  http::ServerLimits limits = quick();
+  limits.connections = 4;
+  limits.request = 60s;
+  test::RunningServer server(echo, limits);
+  const auto local = [&] { return server.unix_client(); };
+  const auto remote = [&] { return server.tcp_client(); };
+  const bool over_tcp = GENERATE(false, true);
+  const auto connect = [&] { return over_tcp ? remote() : local(); };
+  auto elsewhere = over_tcp ? local() : remote();
+  elsewhere.send("GET /a HT");
+
+  auto idle = connect();
+  idle.send(request_text("GET", "/known"));
+  CHECK(idle.answer().status == 200);
+  auto busy = connect();
+  busy.send(request_text("GET", "/known"));
+  CHECK(busy.answer().status == 200);
+  busy.send("GET /known HT");
+  std::vector<test::RawClient> halves;
+  for (int i = 0; i < 10; ++i) {
+    halves.push_back(connect());
+    halves.back().send(i % 2 ? "GET /a HT" : "PUT /a HTTP/1.1\r\nContent-Length: 9\r\n\r\na");
+    if (i >= 2) CHECK(halves[static_cast<std::size_t>(i) - 2].closed_within(5s));
+  }
+  auto newcomer = connect();
+  newcomer.send(request_text("GET", "/a"));
+  CHECK(newcomer.answer().status == 200);
+  busy.send("TP/1.1\r\n\r\n");
+  CHECK(busy.answer().status == 200);
+  idle.send(request_text("GET", "/a"));
+  CHECK(idle.answer().status == 200);
+  elsewhere.send("TP/1.1\r\n\r\n");
+  CHECK(elsewhere.answer().status == 200);
+}
+
+TEST_CASE("where all are known and busy, one more is turned away") {
+  http::ServerLimits limits = quick();
+  limits.connections = 2;
+  limits.request = 60s;
+  test::RunningServer server(echo, limits);
+  std::vector<test::RawClient> busy;
+  for (int i = 0; i < 2; ++i) {
+    busy.push_back(server.tcp_client());
+    busy.back().send(request_text("GET", "/known"));
+    CHECK(busy.back().answer().status == 200);
+    busy.back().send(request_text("GET", "/known") + "GET /known HT");
+    CHECK(busy.back().answer().status == 200);
+  }
+  CHECK(server.tcp_client().closed_within(5s));
+  for (auto& client : busy) {
+    client.send("TP/1.1\r\n\r\n");
+    CHECK(client.answer().status == 200);
+  }
 }
 
 TEST_CASE("five hundred connections at once, and the server still answers") {

@@ -2,6 +2,8 @@
 // The https listener: which files it takes, what it speaks, how it is cut off, and that a new certificate disturbs nobody.
 #include "controlplane/http/tls.hpp"
 
+#include "controlplane/http/peer.hpp"
+
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -20,6 +22,7 @@ http::HttpResponse echo(const http::HttpRequest& request, const http::Peer& peer
   http::HttpResponse response;
   response.body = request.target + " " + std::to_string(request.body.size()) + (peer.tls ? " tls" : " plain");
   for (const auto& name : peer.server_names) response.body += " " + name;
+  response.identified = request.target == "/known";
   if (request.target == "/large") response.body.assign(std::size_t{8} << 20, 'x');
   return response;
 }
@@ -148,6 +151,56 @@ TEST_CASE("handshakes count as connections, and the oldest makes room") {
   CHECK(silent[1].closed_within(5s));
   CHECK(world.server.connections() <= 4);
   CHECK(world.answers());
+}
+
+TEST_CASE("over TLS too half a request holds no place") {
+  http::ServerLimits limits = quick();
+  limits.connections = 4;
+  limits.request = 60s;
+  World world(limits);
+  test::TlsClient known(world.port, world.trusting());
+  CHECK(known.exchange(request_text("GET", "/known")).starts_with("HTTP/1.1 200"));
+  std::vector<std::unique_ptr<test::TlsClient>> halves;
+  for (int i = 0; i < 6; ++i) {
+    halves.push_back(std::make_unique<test::TlsClient>(world.port, world.trusting()));
+    halves.back()->send("GET /a HT");
+  }
+  CHECK(world.answers());
+  CHECK(known.exchange(request_text("GET", "/a")).starts_with("HTTP/1.1 200"));
+}
+
+TEST_CASE("one source takes no more than its share, and takes it from itself") {
+  http::ServerLimits limits = quick();
+  limits.connections = 8;
+  limits.connections_a_source = 3;
+  limits.handshake = 60s;
+  World world(limits);
+  constexpr std::uint32_t one = 0x7f000001, two = 0x7f000002;
+  auto other = test::RawClient::to_port(world.port, two);
+  std::vector<test::RawClient> silent;
+  for (int i = 0; i < 12; ++i) silent.push_back(test::RawClient::to_port(world.port, one));
+  for (std::size_t i = 0; i < 9; ++i) CHECK(silent[i].closed_within(5s));
+  CHECK(world.server.connections() == 4);
+  CHECK_FALSE(other.closed_within(100ms));
+  CHECK_FALSE(silent[9].closed_within(100ms));
+}
+
+TEST_CASE("what is one source: an IPv4 address, a /64 of IPv6") {
+  struct Row {
+    const char *left, *right;
+    bool one;
+  };
+  const auto row = GENERATE(values<Row>({
+      {"192.0.2.1", "192.0.2.1", true},
+      {"192.0.2.1", "192.0.2.2", false},
+      {"2001:db8::1", "2001:db8::ffff:0:0:1", true},
+      {"2001:db8::1", "2001:db8:0:1::1", false},
+      {"2001:db8::1", "2001:db9::1", false},
+      {"0.0.0.0", "::", false},
+      {"::ffff:192.0.2.1", "192.0.2.1", true},
+  }));
+  CAPTURE(row.left, row.right);
+  CHECK(http::one_source(core::parse_address(row.left).value(), core::parse_address(row.right).value()) == row.one);
 }
 
 TEST_CASE("a body too large is refused in words over TLS too") {
