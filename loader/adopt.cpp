@@ -118,6 +118,16 @@ LoaderResult<void> store(const MapSet& maps, const OpenSession& session, gate_fl
   return maps.established_v6.update(key, flow, BPF_NOEXIST);
 }
 
+LoaderResult<bool> has_judged(const MapSet& maps) {
+  for (std::uint32_t reason = 0; reason < maps.counters.info().max_entries; ++reason) {
+    const auto values = maps.counters.lookup_per_cpu(reason);
+    if (!values) return values.error();
+    for (const gate_counter& value : *values)
+      if (value.packets != 0) return true;
+  }
+  return false;
+}
+
 LoaderError unknown(const std::vector<std::uint32_t>& ids) {
   std::string list;
   for (const std::uint32_t id : ids) {
@@ -180,6 +190,15 @@ LoaderResult<AdoptReport> adopt(const Instance& instance, const std::set<std::ui
   const auto maps = MapSet::open(instance.bpffs());
   if (!maps) return maps.error();
   return adopt(*maps, services);
+}
+
+LoaderResult<std::set<std::uint32_t>> services_never_judged(const MapSet& maps) {
+  const auto judged = has_judged(maps);
+  if (!judged) return judged.error();
+  if (*judged) return std::set<std::uint32_t>();
+  ServiceIndex index(maps);
+  if (auto read = index.read(); !read) return read.error();
+  return index.ids();
 }
 
 LoaderResult<std::set<std::uint32_t>> parse_service_ids(const std::string& line) {

@@ -26,6 +26,10 @@ LoaderResult<AdoptReport> adopt(const MapSet& maps, const std::set<std::uint32_t
 // The same in the maps of this instance, for root.
 LoaderResult<AdoptReport> adopt(const Instance& instance, const std::set<std::uint32_t>& services);
 
+// What `attach` adopts for: all services, as long as the programs of these maps have judged no packet; from then on none. What
+// they cut, or saw the end of, is forgotten some time, while the kernel may go on tracking it: it must not come to life.
+LoaderResult<std::set<std::uint32_t>> services_never_judged(const MapSet& maps);
+
 // What a socket may say: "3 17 42\n", ids in decimal, nothing else. `line` is without its newline.
 inline constexpr std::size_t adopt_line_max = 1 << 20;
 LoaderResult<std::set<std::uint32_t>> parse_service_ids(const std::string& line);

@@ -33,6 +33,7 @@ class Attach {
   LoaderResult<void> fill();
   LoaderResult<void> configure();
   LoaderResult<void> add_failsafes(InstanceRecord& record);
+  LoaderResult<void> find_unjudged();
   LoaderResult<void> adopt_open();
   LoaderResult<void> attach_all();
   LoaderResult<void> start_timer();
@@ -44,7 +45,7 @@ class Attach {
   std::optional<InstanceLock> lock_;  // outlives the undoing
   std::vector<Interface> interfaces_;
   std::vector<gate_prefix_key> failsafe_;
-  std::set<std::uint32_t> from_snapshot_;  // ids of services
+  std::set<std::uint32_t> adopt_for_;  // ids of services
   bool dispatcher_ = false;
   Made made_;
   std::optional<LoadedGate> gate_;
@@ -54,8 +55,8 @@ class Attach {
 
 LoaderResult<void> Attach::run() {
   using Step = LoaderResult<void> (Attach::*)();
-  for (const Step step : {&Attach::check, &Attach::prepare, &Attach::load, &Attach::fill, &Attach::configure, &Attach::adopt_open,
-                          &Attach::attach_all, &Attach::adopt_open, &Attach::start_timer}) {
+  for (const Step step : {&Attach::check, &Attach::prepare, &Attach::load, &Attach::fill, &Attach::configure, &Attach::find_unjudged,
+                          &Attach::adopt_open, &Attach::attach_all, &Attach::adopt_open, &Attach::start_timer}) {
     if (auto done = (this->*step)(); !done) return done;
     if (signals_.waiting()) return LoaderError{"interrupted: everything is as it was before", EINTR};
   }
@@ -143,8 +144,6 @@ LoaderResult<void> Attach::fill() {
   if (!*found) return {};
   if (!(*found)->warning.empty()) report_.warnings.push_back((*found)->warning);
   report_.from_snapshot = (*found)->snapshot.size();
-  for (const SnapshotRecord& record : (*found)->snapshot)
-    if (record.kind == SnapshotKind::service) from_snapshot_.insert(record.id);
   return fill_from_snapshot(*maps_, (*found)->snapshot);
 }
 
@@ -190,12 +189,20 @@ LoaderResult<void> Attach::add_failsafes(InstanceRecord& record) {
   return {};
 }
 
-// What a snapshot guards is enforced from the programs' first packet on, so that nobody comes in by the switch. Sessions that
-// are open become flows before it, those that opened just before it after it: none of them opened through the gate. It is
+// Also what an attach that was killed has filled, or posternd after it.
+LoaderResult<void> Attach::find_unjudged() {
+  auto found = services_never_judged(*maps_);
+  if (!found) return found.error();
+  adopt_for_ = std::move(*found);
+  return {};
+}
+
+// What the maps guard already is enforced from the programs' first packet on, so that nobody comes in by the switch. Sessions
+// that are open become flows before it, those that opened just before it after it: none of them opened through the gate. It is
 // no reason not to guard if they cannot be found.
 LoaderResult<void> Attach::adopt_open() {
-  if (from_snapshot_.empty()) return {};
-  const auto adopted = adopt(*maps_, from_snapshot_);
+  if (adopt_for_.empty()) return {};
+  const auto adopted = adopt(*maps_, adopt_for_);
   const bool first = report_.interfaces.empty();
   if (adopted) report_.adopted += adopted->adopted;
   if (first) return {};

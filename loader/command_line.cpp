@@ -77,6 +77,8 @@ int run_attach(AttachWords& words) {
   if (report->from_snapshot)
     std::cout << "guards by the boot snapshot (" << *report->from_snapshot << " records) until posternd has run; no grant is in force, and "
               << report->adopted << " open session(s) go on\n";
+  else if (report->adopted > 0)
+    std::cout << "guards what its maps held already; " << report->adopted << " open session(s) go on\n";
   if (report->no_snapshot)
     std::cout << "there is no boot snapshot " << options.snapshot->string() << ": guards nothing until posternd has run\n";
   if (options.confirm_within)

@@ -40,7 +40,7 @@ struct AttachReport {
   std::vector<Attached> interfaces;
   std::vector<std::string> warnings;
   std::optional<std::size_t> from_snapshot;  // records that the new maps were filled with
-  std::size_t adopted = 0;                   // sessions that were open and go on, if filled from a snapshot
+  std::size_t adopted = 0;                   // sessions that were open and go on
   bool no_snapshot = false;                  // there was none to fill them from
   std::uint64_t unconfirmed_boot_ns = 0;
   std::optional<std::string> ssh_client;  // made a failsafe source until confirmed

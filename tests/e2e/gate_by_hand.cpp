@@ -11,6 +11,7 @@
 //   gate_by_hand config-abi BPFFS NUMBER        as if a loader of another ABI had configured the gate
 //   gate_by_hand failsafe BPFFS                 prints how many failsafe sources there are
 //   gate_by_hand listen ADDRESS PORT…           listens on TCP ports until it is killed
+//   gate_by_hand snapshot FILE ADDRESS PORT     a boot snapshot with one TCP service that enforces
 //   gate_by_hand foreign INTERFACE              attaches a program that passes everything, without a link
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
@@ -23,11 +24,13 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "loader/boot_snapshot.hpp"
 #include "loader/map_set.hpp"
 
 using namespace postern::loader;
@@ -66,6 +69,20 @@ void guard(const MapSet& maps, const std::string& address, unsigned port) {
   const __u32 word = port / 64;
   const __u64 bits = must(maps.guarded_ports.lookup(word)).value_or(0) | 1ULL << (port % 64);
   must(maps.guarded_ports.update(word, bits));
+}
+
+void snapshot(const std::string& path, const std::string& address, unsigned port) {
+  SnapshotRecord record;
+  record.kind = SnapshotKind::service;
+  record.id = service_id;
+  record.flags = GATE_SERVICE_ENFORCE;
+  record.key.length_bits = GATE_PREFIX_KEY_FIXED_BITS + 32;
+  record.key.family = GATE_IPV4;
+  record.key.protocol = IPPROTO_TCP;
+  record.key.port_be = htons(static_cast<__u16>(port));
+  const __be32 bytes = ipv4(address);
+  std::memcpy(record.key.address, &bytes, sizeof bytes);
+  must(write_snapshot(path, {record}));
 }
 
 void grant(const MapSet& maps, const std::string& source, unsigned seconds) {
@@ -141,6 +158,7 @@ void run(const std::vector<std::string>& words) {
   const std::string verb = words.at(0);
   if (verb == "foreign") return foreign(words.at(1));
   if (verb == "listen") return listen_on(words.at(1), {words.begin() + 2, words.end()});
+  if (verb == "snapshot") return snapshot(words.at(1), words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));
   const MapSet maps = must(MapSet::open(words.at(1)));
   if (verb == "guard") return guard(maps, words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));
   if (verb == "grant") return grant(maps, words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));

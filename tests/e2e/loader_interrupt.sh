@@ -39,11 +39,11 @@ for ms in $(seq 1 12 133); do
 done
 echo "ok: 12 attaches with SIGKILL, of which $left had begun, were finished or cleared away"
 
-# killed_at CALL N: an attach that is killed as it makes its N-th such call; fails if it does not make so many.
+# killed_at CALL N [options]: an attach that is killed as it makes its N-th such call; fails if it does not make so many.
 killed_at() {
 	{ ! strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=SIGKILL:when=$2" nsenter \
 		--net="/run/netns/$NS_GATE" "$BUILD/loader/postern-loader" attach --run-dir "$RUN_DIR" --group 64321 \
-		--no-dispatcher --interface gate0; } >/dev/null 2>&1
+		--no-dispatcher --interface gate0 "${@:3}"; } >/dev/null 2>&1
 }
 # Messages to the kernel make qdisc and filter, renames put records and pins in their place.
 steps=0 qdisc=0
@@ -61,4 +61,48 @@ for call in sendto rename; do
 done
 [ $steps -gt 6 ] && [ $qdisc = 1 ] || failed "an attach was killed at $steps steps only"
 echo "ok: attaches killed at each of $steps steps were cleared away"
+
+# ---- killed when its maps guard and nothing stands yet: who opens a session then keeps it when the gate comes at last ----
+A=198.51.100.1
+new_one() { in_client timeout 1 bash -c "exec 3<>/dev/tcp/$A/$1" 2>/dev/null; }
+killed_when_configured() { # options
+	local at=1
+	while killed_at rename $at "$@"; do
+		[ "$(bpftool -j map dump pinned "$BPFFS"/v*/config | jq '.[0].formatted.value.abi')" = 0 ] || break
+		at=$((at + 1))
+	done
+	[ ! -e "$RUN_DIR/gate/attach-gate0.json" ] && [ "$(by_hand flows "$BPFFS")" = 0 ] || failed "it was not killed in time"
+}
+serve $A 2201
+by_hand snapshot "$WORK/snapshot" $A 2201 || failed "a snapshot"
+session_open early $A 2201 || failed "a session"
+killed_when_configured --snapshot "$WORK/snapshot"
+session_open late $A 2201 || failed "another after it"
+expect "attach after one that was killed with maps filled from the snapshot" attach --no-dispatcher --snapshot "$WORK/snapshot" -i gate0
+says '2 open session\(s\) go on'
+expect "who was there before lives on" session_lives early attached
+expect "so does who came in between" session_lives late attached
+exits 124 "nobody else comes in" new_one 2201
+by_hand guard "$BPFFS" $A 2201
+by_hand grant "$BPFFS" 198.51.100.10 600
+session_open granted $A 2201 || failed "a session by a grant"
+expect "from then on it has judged: detach" loader detach --keep-maps
+flows=$(by_hand flows "$BPFFS")
+session_open unjudged $A 2201 || failed "a session while nothing is judged"
+by_hand revoke "$BPFFS" 198.51.100.10
+expect "attach with the maps that were kept" attach --no-dispatcher --snapshot "$WORK/snapshot" -i gate0
+same "takes over nothing more: who knows whom the gate had cut" "$flows" "$(by_hand flows "$BPFFS")"
+expect "so it ends what was opened meanwhile" session_is_dead unjudged attached
+expect "and nothing that it knew" session_lives granted attached
+loader detach >/dev/null || failed "detach"
+
+serve $A 2202
+killed_when_configured --no-snapshot
+by_hand guard "$BPFFS" $A 2202
+session_open before $A 2202 || failed "a session"
+expect "attach after one that was killed, guarded since by the daemon" attach --no-dispatcher --no-snapshot -i gate0
+says '1 open session\(s\) go on'
+expect "the session lives on" session_lives before attached
+exits 124 "nobody else comes in" new_one 2202
+loader detach >/dev/null || failed "detach"
 echo "all good"

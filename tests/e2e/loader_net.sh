@@ -10,6 +10,7 @@ BUILD=${1:?build folder}
 NAME=$(basename "$0" .sh)
 NS_GATE=postern-$NAME-g NS_CLIENT=postern-$NAME-c
 RUN_DIR=${POSTERN_TEST_BASE:-/tmp}/postern-$NAME-run BPFFS=$RUN_DIR/gate/bpf
+WORK=${POSTERN_TEST_BASE:-/tmp}/postern-$NAME-work # what the test itself keeps
 SAID=
 
 in_gate() { nsenter --net="/run/netns/$NS_GATE" "$@"; }
@@ -27,7 +28,7 @@ clear_away() {
 		ip netns delete "$ns"
 	done
 	while grep -q " $BPFFS " /proc/mounts; do umount -l "$BPFFS" || break; done
-	rm -rf "$RUN_DIR"
+	rm -rf "$RUN_DIR" "$WORK"
 }
 unset SSH_CONNECTION
 # The same test from another folder uses the same names.
@@ -36,6 +37,7 @@ flock -n 7 || { echo "another $NAME is running, waiting for its end (at most fiv
 trap 'status=$?; trap - EXIT; clear_away; exit $status' EXIT
 trap 'exit 130' INT TERM
 clear_away
+mkdir -m 700 "$WORK" || exit 1
 
 ip netns add "$NS_GATE" && ip netns add "$NS_CLIENT" || { echo "cannot make network namespaces"; exit 1; }
 for i in 0 1; do
@@ -69,6 +71,27 @@ wait_for() { # SECONDS COMMAND…
 		sleep 0.05
 	done
 }
+# TCP sessions from the client to a server in the gate that sends each line back.
+declare -A SESSIONS
+serve() { # ADDRESS PORT
+	nsenter --net="/run/netns/$NS_GATE" python3 -c '
+import socketserver, sys
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile: self.wfile.write(line)
+class Server(socketserver.ThreadingTCPServer): allow_reuse_address = daemon_threads = True
+Server((sys.argv[1], int(sys.argv[2])), Echo).serve_forever()' "$@" 2>/dev/null 7>&- &
+	wait_for 10 in_client bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$@" 2>/dev/null || failed "the server of $1 port $2 did not start"
+}
+session_open() { # NAME ADDRESS PORT
+	mkfifo "$WORK/$1.in"
+	nsenter --net="/run/netns/$NS_CLIENT" bash -c 'exec 3<>"/dev/tcp/$0/$1" && { cat <&3 & cat >&3; }' "$2" "$3" \
+		<"$WORK/$1.in" >"$WORK/$1.out" 2>/dev/null 7>&- &
+	exec {SESSIONS[$1]}>"$WORK/$1.in"
+	session_lives "$1" first
+}
+session_lives() { echo "$2" >&"${SESSIONS[$1]}" && wait_for 10 grep -qx "$2" "$WORK/$1.out"; } # NAME WORD: it goes there and back
+session_is_dead() { echo "$2" >&"${SESSIONS[$1]}" && ! wait_for 2 grep -qx "$2" "$WORK/$1.out"; }
 xdp_on() { ip -n "$NS_GATE" -d link show "$1" | grep -c 'prog/xdp'; }
 standing_on() { # the ids the kernel gives the programs, whatever the records say
 	ip -n "$NS_GATE" -d link show "$1" | grep -o 'prog/xdp id [0-9]*'
