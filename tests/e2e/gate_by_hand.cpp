@@ -5,6 +5,7 @@
 //   gate_by_hand grant BPFFS SOURCE SECONDS     a live grant for that service from one IPv4 address
 //   gate_by_hand revoke BPFFS SOURCE            takes that grant away
 //   gate_by_hand plant BPFFS COUNT              that many established flows
+//   gate_by_hand forget BPFFS                   takes away all established IPv4 flows, as the sweeper those that were cut
 //   gate_by_hand flows BPFFS                    prints how many established IPv4 flows there are
 //   gate_by_hand half-open BPFFS                prints how many half-open IPv4 flows there are, and may be
 //   gate_by_hand map-id BPFFS                   prints the kernel's id of the table of established flows
@@ -132,6 +133,12 @@ unsigned entries(const Map& map) {
   return count;
 }
 
+void forget(const MapSet& maps) {
+  std::vector<gate_flow_key_v4> keys;
+  must(maps.established_v4.for_each([&keys](const gate_flow_key_v4& key, const gate_flow&) { keys.push_back(key); }));
+  for (const gate_flow_key_v4& key : keys) must(maps.established_v4.erase(key));
+}
+
 void foreign(const std::string& interface) {
   const std::array<bpf_insn, 2> pass = {
       {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, XDP_PASS}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
@@ -164,6 +171,7 @@ void run(const std::vector<std::string>& words) {
   if (verb == "grant") return grant(maps, words.at(2), static_cast<unsigned>(std::stoul(words.at(3))));
   if (verb == "revoke") return revoke(maps, words.at(2));
   if (verb == "plant") return plant(maps, static_cast<unsigned>(std::stoul(words.at(2))));
+  if (verb == "forget") return forget(maps);
   if (verb == "flows") return void(std::cout << entries(maps.established_v4) << "\n");
   if (verb == "half-open")
     return void(std::cout << entries(maps.half_open_v4) << " " << maps.half_open_v4.info().max_entries << "\n");

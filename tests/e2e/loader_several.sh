@@ -41,6 +41,31 @@ expect "detach of both by name" loader detach --interface gate0 --interface gate
 opened $A "detached"
 nothing_left "after the last interface"
 
+# A further interface of a gate that has judged: sessions through it look like those that the gate has cut and forgotten, which
+# must not come to life. So none is taken over, unless somebody says so.
+serve $A 2201
+serve $B 2201
+session_open through $B 2201 || failed "a session by the second interface"
+expect "attach to the first" attach --no-dispatcher --no-snapshot --interface gate0
+by_hand guard "$BPFFS" $A 2201 && by_hand guard "$BPFFS" $B 2201
+by_hand grant "$BPFFS" 198.51.100.10 600
+session_open cut $A 2201 || failed "a granted session by the first"
+by_hand revoke "$BPFFS" 198.51.100.10
+by_hand forget "$BPFFS"
+expect "it is cut" session_is_dead cut off
+expect "the other lives" session_lives through before
+expect "attach to the second, once packets were judged" attach --no-dispatcher --no-snapshot --interface gate1
+same "takes over no session" 0 "$(by_hand flows "$BPFFS")"
+expect "what was cut stays dead" session_is_dead cut still
+expect "and so is, from now on, what nobody let in" session_is_dead through after
+loader detach --interface gate1 >/dev/null || failed "detach of the second"
+expect "taken over by hand before it" loader adopt 1
+says '2 open session\(s\) adopted'
+expect "attach to the second again" attach --no-dispatcher --no-snapshot --interface gate1
+expect "the session lives on" session_lives through adopted
+expect "but so does what was cut" session_lives cut adopted
+loader detach >/dev/null || failed "detach"
+
 # Generic mode only when asked for, or with a warning. A bridge has no native XDP.
 ip -n "$NS_GATE" link add br0 type bridge
 ip -n "$NS_GATE" address del $B/24 dev gate1
