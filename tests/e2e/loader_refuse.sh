@@ -22,6 +22,22 @@ exits 2 "no interface at all is refused" attach
 exits 2 "an unknown option is refused" attach --interface gate0 --frobnicate
 nothing_left "after wrong words"
 
+# A kernel before 5.12, as far as it shows: the probe's program is the first of its name that it refuses.
+probed() { # the number of that bpf() call
+	in_gate strace -qq -o "$WORK/calls" -e trace=bpf "$BUILD/loader/postern-loader" doctor --run-dir "$RUN_DIR" >/dev/null 2>&1
+	grep -n 'prog_name="postern_probe"' "$WORK/calls" | head -n 1 | cut -d: -f1
+}
+AT=$(probed) && [ -n "$AT" ] || failed "atomic operations are not tried out"
+old_kernel() { in_gate strace -qq -o /dev/null -e trace=bpf -e "inject=bpf:error=EINVAL:when=$AT" "$BUILD/loader/postern-loader" "$@" --run-dir "$RUN_DIR" -i gate0; }
+expect "here doctor finds all that is needed" loader doctor -i gate0
+says '^ok    atomic operations that return a value$'
+exits 4 "where they are missing, it says so" old_kernel doctor
+says "^FAIL  atomic operations that return a value: .*Linux 5\.12 or later is needed"
+exits 1 "and attach is refused" old_kernel attach --group 64321
+says "this kernel lacks what the gate needs; nothing was changed"
+says "atomic operations that return a value: .*Linux 5\.12 or later is needed"
+nothing_left "after a kernel that is too old"
+
 by_hand foreign gate0
 exits 1 "an interface with somebody's XDP program is refused" attach --no-dispatcher --interface gate0
 says 'already runs the XDP program "somebody_else"'

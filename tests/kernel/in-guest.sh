@@ -28,6 +28,10 @@ ip link add probe0 type veth peer name probe1 && ip link set probe0 up
 if ! "$build/loader/postern-loader" attach --run-dir /run/probe --group 0 --interface probe0 >"$said" 2>&1; then
 	echo "attach: refused"
 	sed 's/^/    /' "$said"
+	grep -q 'this kernel lacks what the gate needs' "$said" || echo "what is missing is not named: FAILED"
+	[ ! -e /run/probe ] && [ -z "$(bpftool -j net show dev probe0 | jq '.[].xdp[], .[].tc[]')" ] || echo "something is left: FAILED"
+	"$build/loader/postern-loader" doctor --run-dir /run/probe -i probe0 >"$said"
+	echo "doctor: exit code $?, $(grep '^FAIL' "$said")"
 	exit 0
 fi
 echo "attach: $(sed -n 's/.*attached, //p' "$said")"
