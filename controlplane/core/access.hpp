@@ -60,6 +60,11 @@ struct MachineDraft : DraftFaults {
   std::vector<ForwardDraft> forwards;
 };
 
+inline constexpr std::size_t inventory_machines_max = 5000;
+struct InventoryDraft : DraftFaults {
+  std::vector<MachineDraft> machines;  // places of their faults are the machine's own: "addresses[0]"
+};
+
 struct TokenDraft : DraftFaults {
   std::optional<std::string> principal, role, scope, duration;  // scope: "/" if left out; duration: no end if left out
 };
@@ -207,6 +212,9 @@ class Gatekeeper {
   Result<std::vector<MachineView>> list_machines(const Caller& caller);
   Result<MachineView> get_machine(const Caller& caller, std::string_view name_or_id);
   Result<MachineView> put_machine(const Caller& caller, const MachineDraft& draft);
+  // All of them or none, as put_machine would one by one, but what they take from one another they may take. Machines
+  // that are not named stay. At most inventory_machines_max.
+  Result<std::vector<MachineView>> put_machines(const Caller& caller, const InventoryDraft& draft);
   Result<bool> erase_machine(const Caller& caller, std::string_view name_or_id);
 
   Result<std::vector<Token>> list_tokens(const Caller& caller);

@@ -10,6 +10,10 @@ void Faults::add(std::string target, std::string message) {
   if (found_.size() < faults_told_max) found_.push_back({std::move(message), std::move(target)});
 }
 
+void Faults::add_below(const std::string& place, const std::vector<Fault>& faults) {
+  for (const auto& fault : faults) add(fault.target.empty() ? place : place + "." + fault.target, fault.message);
+}
+
 void Faults::missing(const std::string& target) {
   const bool known = std::any_of(found_.begin(), found_.end(), [&](const Fault& f) { return f.target == target; });
   if (!known) add(target, "'" + target.substr(target.rfind('.') + 1) + "' is required.");

@@ -24,7 +24,10 @@ class Faults {
   void add(std::string target, std::string message);
   // A member that is required and absent. Says nothing where the decoder already complained of a wrong type.
   void missing(const std::string& target);
+  // Those of a part, whose places are the part's own.
+  void add_below(const std::string& place, const std::vector<Fault>& faults);
   bool any() const { return !found_.empty(); }
+  const std::vector<Fault>& list() const { return found_; }
 
   // The value, or nothing and a fault with this place.
   template <class T>

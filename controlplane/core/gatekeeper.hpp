@@ -76,7 +76,11 @@ struct Gatekeeper::Parts {
   bool enforces(const Grant& grant) const;
   // Of a machine that the caller may not know of, like of one that there is not.
   Result<const Machine*> find_machine(const Caller& caller, std::string_view action, std::string_view name_or_id) const;
-  std::optional<Error> collides(const Caller& caller, const Machine& machine) const;
+  // Faults with the machine's own places; `all` by folded id, and may hold the machine itself.
+  void add_collisions(const Caller& caller, const Machine& machine, const std::map<std::string, Machine>& all,
+                      Faults& faults) const;
+  Machine as_registered(Machine machine) const;
+  AuditRecord registered(const Caller& caller, const Machine& machine) const;
 
   // ---- showing (views.cpp, machines.cpp)
   RequestView view_of(const Request& request) const;

@@ -2,6 +2,7 @@
 // The inventory: machines shown, put and erased. Policies may name machines that are not here; their ports are guarded
 // from the moment they are registered.
 #include <algorithm>
+#include <set>
 
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
@@ -16,6 +17,9 @@ std::string scope_of(const MachineDraft& draft, const Settings& settings) {
   if (draft.id) return draft.id->starts_with("/") ? *draft.id : "/";
   return MachineId{settings.subscription, settings.resource_group, draft.name.value_or("")}.path();
 }
+
+constexpr std::string_view cannot_be_told = "The machine cannot be told from another one";
+constexpr std::string_view not_valid = "The machines are not valid";
 
 Error no_such_machine(std::string_view name_or_id) {
   return {ErrorCode::machine_not_found, "There is no machine " + in_quotes(name_or_id) + ".", "", {}};
@@ -77,12 +81,15 @@ Result<const Machine*> Gatekeeper::Parts::find_machine(const Caller& caller, std
 
 // Two machines with one address or forward could not be told apart on the wire: whoever is let in to one would be in
 // the other.
-std::optional<Error> Gatekeeper::Parts::collides(const Caller& caller, const Machine& machine) const {
-  Faults faults;
-  for (const auto& [key, other] : ledger.machines()) {
-    if (key == folded(machine.id)) continue;
-    const auto whose = allows(caller.principal, actions::machine_read, other.id) ? "'" + other.id + "'"
-                                                                                 : std::string("another machine");
+void Gatekeeper::Parts::add_collisions(const Caller& caller, const Machine& machine,
+                                       const std::map<std::string, Machine>& all, Faults& faults) const {
+  const auto own_key = folded(machine.id);
+  for (const auto& [key, other] : all) {
+    if (key == own_key) continue;
+    const auto whose = [&] {
+      return allows(caller.principal, actions::machine_read, other.id) ? "'" + other.id + "'"
+                                                                       : std::string("another machine");
+    };
     for (std::size_t i = 0; i < machine.addresses.size(); ++i) {
       const auto& address = machine.addresses[i];
       const bool taken = std::any_of(other.addresses.begin(), other.addresses.end(), [&](const Prefix& theirs) {
@@ -90,7 +97,7 @@ std::optional<Error> Gatekeeper::Parts::collides(const Caller& caller, const Mac
       });
       if (taken) {
         faults.add(indexed("addresses", i),
-                   in_quotes(to_string(address)) + " is, or shares, an address of " + whose + ".");
+                   in_quotes(to_string(address)) + " is, or shares, an address of " + whose() + ".");
       }
     }
     for (std::size_t i = 0; i < machine.forwards.size(); ++i) {
@@ -98,11 +105,28 @@ std::optional<Error> Gatekeeper::Parts::collides(const Caller& caller, const Mac
       const bool taken = std::any_of(other.forwards.begin(), other.forwards.end(), [&](const Forward& theirs) {
         return mine.address == theirs.address && mine.port == theirs.port && mine.protocol == theirs.protocol;
       });
-      if (taken) faults.add(indexed("forwards", i), "This public address and port lead to " + whose + ".");
+      if (taken) faults.add(indexed("forwards", i), "This public address and port lead to " + whose() + ".");
     }
   }
-  if (!faults.any()) return std::nullopt;
-  return faults.as_error(ErrorCode::conflict, "The machine cannot be told from another one");
+}
+
+// In the spelling it was registered with.
+Machine Gatekeeper::Parts::as_registered(Machine machine) const {
+  if (const auto* before = ledger.machine(machine.id)) {
+    machine.id = before->id;
+    machine.name = before->name;
+  }
+  return machine;
+}
+
+AuditRecord Gatekeeper::Parts::registered(const Caller& caller, const Machine& machine) const {
+  std::vector<std::string> addresses;
+  for (const auto& address : machine.addresses) addresses.push_back(to_string(address));
+  const Decision decision{caller, "machine.put", "", {machine.id}, {}};
+  return record(decision, Outcome::allowed,
+                (ledger.machine(machine.id) ? "Changed: " : "Registered: ") +
+                    (addresses.empty() ? "no address" : joined(addresses)) + ", " +
+                    std::to_string(machine.forwards.size()) + " forward(s).");
 }
 
 Result<std::vector<MachineView>> Gatekeeper::list_machines(const Caller& caller) {
@@ -137,28 +161,75 @@ Result<MachineView> Gatekeeper::put_machine(const Caller& caller, const MachineD
   if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
   auto machine = read_machine(draft, p.settings);
   if (!machine) return p.refuse(decision, machine.error());
-  const auto* before = p.ledger.machine(machine->id);
-  if (before) {
-    machine->id = before->id;  // in the spelling it was registered with
-    machine->name = before->name;
-  }
+  *machine = p.as_registered(std::move(*machine));
   decision.machines = {machine->id};
-  if (auto error = p.collides(caller, *machine)) return p.refuse(decision, *error);
+  Faults collisions;
+  p.add_collisions(caller, *machine, p.ledger.machines(), collisions);
+  if (collisions.any()) return p.refuse(decision, collisions.as_error(ErrorCode::conflict, cannot_be_told));
 
-  std::vector<std::string> addresses;
-  for (const auto& address : machine->addresses) addresses.push_back(to_string(address));
   ChangeSet change;
   change.put_machines.push_back(*machine);
-  change.audit.push_back(p.record(decision, Outcome::allowed,
-                                  (before ? "Changed: " : "Registered: ") +
-                                      (addresses.empty() ? "no address" : joined(addresses)) + ", " +
-                                      std::to_string(machine->forwards.size()) + " forward(s)."));
+  change.audit.push_back(p.registered(caller, *machine));
   if (auto recorded = p.commit(change); !recorded) {
     if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
     return p.refuse(decision, recorded.error());
   }
   if (auto error = p.not_in_force()) return *error;
   return p.view_of(*p.ledger.machine(machine->id));
+}
+
+Result<std::vector<MachineView>> Gatekeeper::put_machines(const Caller& caller, const InventoryDraft& draft) {
+  auto& p = *parts_;
+  Decision decision{caller, "machine.import"};
+  for (const auto& each : draft.machines) {
+    if (auto error = p.forbidden(caller, actions::machine_write, scope_of(each, p.settings)))
+      return p.refuse(decision, *error);
+  }
+  if (draft.machines.empty() && !p.allows_anywhere(caller.principal, actions::machine_write))
+    return p.refuse(decision, p.lacks(caller, actions::machine_write, "/"));
+  if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
+  Faults faults(draft.faults);
+  if (draft.machines.empty()) faults.missing("machines");
+  if (draft.machines.size() > inventory_machines_max) {
+    faults.add("machines", "There are more than " + std::to_string(inventory_machines_max) + " machines, too many for one call.");
+    return p.refuse(decision, faults.as_error(ErrorCode::invalid_machine_input, not_valid));
+  }
+  std::vector<Machine> machines;
+  std::set<std::string> keys;
+  for (std::size_t i = 0; i < draft.machines.size(); ++i) {
+    const auto place = indexed("machines", i);
+    auto machine = read_machine(draft.machines[i], p.settings);
+    if (!machine) {
+      faults.add_below(place, machine.error().faults);
+      continue;
+    }
+    machines.push_back(p.as_registered(std::move(*machine)));
+    if (!keys.insert(folded(machines.back().id)).second)
+      faults.add(place, "The machine " + in_quotes(machines.back().id) + " stands there twice.");
+  }
+  if (faults.any()) return p.refuse(decision, faults.as_error(ErrorCode::invalid_machine_input, not_valid));
+
+  auto all = p.ledger.machines();
+  for (const auto& machine : machines) all[folded(machine.id)] = machine;
+  for (std::size_t i = 0; i < machines.size(); ++i) {
+    Faults collisions;
+    p.add_collisions(caller, machines[i], all, collisions);
+    faults.add_below(indexed("machines", i), collisions.list());
+  }
+  for (const auto& machine : machines) decision.machines.push_back(machine.id);
+  if (faults.any()) return p.refuse(decision, faults.as_error(ErrorCode::conflict, cannot_be_told));
+
+  ChangeSet change;
+  for (const auto& machine : machines) change.audit.push_back(p.registered(caller, machine));
+  change.put_machines = machines;
+  if (auto recorded = p.commit(change); !recorded) {
+    if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
+    return p.refuse(decision, recorded.error());
+  }
+  if (auto error = p.not_in_force()) return *error;
+  std::vector<MachineView> views;
+  for (const auto& machine : machines) views.push_back(p.view_of(*p.ledger.machine(machine.id)));
+  return views;
 }
 
 // Refused while a policy names it: the gate would stop guarding the machine's ports, and nobody who tidies an

@@ -20,6 +20,7 @@ namespace postern::http::own {
 HttpResponse list_machines(Call& call);
 HttpResponse get_machine(Call& call);
 HttpResponse put_machine(Call& call);
+HttpResponse post_machines(Call& call);
 HttpResponse delete_machine(Call& call);
 HttpResponse list_policies(Call& call);
 HttpResponse post_request(Call& call);

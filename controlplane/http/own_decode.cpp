@@ -27,6 +27,17 @@ core::ForwardDraft read_forward(const Json& json, const std::string& place, std:
   return forward;
 }
 
+void read_machine(const Json& json, core::MachineDraft& draft) {
+  ObjectReader reader(json, "", Manner::strict, draft.faults);
+  draft.name = reader.text("name");
+  draft.id = reader.text("id");
+  draft.os = reader.text("os");
+  draft.addresses = reader.texts("addresses").value_or(std::vector<std::string>{});
+  for (const Json* element : reader.elements("forwards"))
+    draft.forwards.push_back(read_forward(*element, reader.place_of("forwards", draft.forwards.size()), draft.faults));
+  reader.refuse_unknown();
+}
+
 core::PortDraft read_asked_port(const Json& json, const std::string& place, std::vector<core::Fault>& faults) {
   ObjectReader reader(json, place, Manner::strict, faults);
   core::PortDraft port;
@@ -61,17 +72,22 @@ core::Result<void> refuse_unknown_parameters(const Target& target, std::initiali
 
 core::MachineDraft decode_machine(std::string_view body, std::string_view name) {
   core::MachineDraft draft;
+  if (const auto json = object_of(body, draft)) read_machine(*json, draft);
+  if (draft.name && core::folded(*draft.name) != core::folded(name))
+    draft.faults.push_back({"'" + *draft.name + "' is not the name in the path, '" + std::string(name) + "'.", "name"});
   draft.name = std::string(name);
+  return draft;
+}
+
+core::InventoryDraft decode_inventory(std::string_view body) {
+  core::InventoryDraft draft;
   const auto json = object_of(body, draft);
   if (!json) return draft;
   ObjectReader reader(*json, "", Manner::strict, draft.faults);
-  if (const auto sent = reader.text("name"); sent && core::folded(*sent) != core::folded(name))
-    reader.fault("name", "'" + *sent + "' is not the name in the path, '" + std::string(name) + "'.");
-  draft.id = reader.text("id");
-  draft.os = reader.text("os");
-  draft.addresses = reader.texts("addresses").value_or(std::vector<std::string>{});
-  for (const Json* element : reader.elements("forwards"))
-    draft.forwards.push_back(read_forward(*element, reader.place_of("forwards", draft.forwards.size()), draft.faults));
+  for (const Json* element : reader.elements("machines")) {
+    if (draft.machines.size() > core::inventory_machines_max) break;  // too many: refused without reading the rest
+    read_machine(*element, draft.machines.emplace_back());
+  }
   reader.refuse_unknown();
   return draft;
 }

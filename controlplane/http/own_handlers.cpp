@@ -46,6 +46,11 @@ HttpResponse put_machine(Call& call) {
   return machine ? answer(200, encode_machine(*machine)) : fail(machine.error());
 }
 
+HttpResponse post_machines(Call& call) {
+  const auto machines = call.gatekeeper.put_machines(call.caller, decode_inventory(call.body));
+  return machines ? list_of("machines", *machines, encode_machine) : fail(machines.error());
+}
+
 HttpResponse delete_machine(Call& call) {
   const std::string& name = call.parameter("name");
   return erased(call.gatekeeper.erase_machine(call.caller, name), core::ErrorCode::machine_not_found, name);

@@ -28,6 +28,7 @@ constexpr Route routes[] = {
     {"POST",   ONE_POLICY "/revoke",                  azure::revoke,         Dialect::azure},
 
     {"GET",    "/v1/machines",                        own::list_machines,    Dialect::own},
+    {"POST",   "/v1/machines",                        own::post_machines,    Dialect::own},
     {"GET",    "/v1/machines/{name}",                 own::get_machine,      Dialect::own},
     {"PUT",    "/v1/machines/{name}",                 own::put_machine,      Dialect::own},
     {"DELETE", "/v1/machines/{name}",                 own::delete_machine,   Dialect::own},

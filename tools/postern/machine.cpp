@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // postern machine: what stands behind the gate. Registering a machine guards nothing yet; a policy does.
+#include <cstdio>
+#include <iterator>
+#include <sstream>
+
+#include "tools/postern/failure.hpp"
+#include "tools/postern/input_file.hpp"
 #include "tools/postern/verbs.hpp"
 #include "tools/postern/words.hpp"
 
@@ -7,6 +13,54 @@ namespace postern::cli {
 namespace {
 
 using nlohmann::json;
+
+json forward_of(const std::string& text) {
+  const ForwardWord forward = forward_word(text);
+  return {{"address", forward.address},
+          {"port", forward.port},
+          {"protocol", forward.protocol},
+          {"machinePort", forward.machine_port}};
+}
+
+std::vector<std::string> words_of(const std::string& cell) {
+  std::istringstream stream(cell);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+json machine_of(const CsvRow& row, const std::string& file) {
+  json machine = json::object();
+  for (const auto& [column, cell] : row.cells) {
+    if (column == "addresses") {
+      machine[column] = words_of(cell);
+    } else if (column == "forwards") {
+      try {
+        for (const std::string& word : words_of(cell)) machine[column].push_back(forward_of(word));
+      } catch (Failure& failure) {
+        failure.message = file + " row " + std::to_string(row.number) + ": " + failure.message;
+        throw;
+      }
+    } else {
+      machine[column] = cell;
+    }
+  }
+  return machine;
+}
+
+// Of a machine as `list` shows it, what was registered.
+json without_views(json machine) {
+  if (machine.is_object())
+    for (const char* name : {"state", "reason", "policies", "ports"}) machine.erase(name);
+  return machine;
+}
+
+// "machines[3].addresses[0]" of a row of a file: "row 5, addresses[0]".
+std::string place_in(const std::vector<CsvRow>& rows, const std::string& target) {
+  std::size_t index = 0;
+  int end = 0;
+  if (std::sscanf(target.c_str(), "machines[%zu]%n", &index, &end) != 1 || end == 0 || index >= rows.size()) return target;
+  const std::string rest = target.substr(static_cast<std::size_t>(end));
+  return "row " + std::to_string(rows[index].number) + (rest.empty() ? "" : ", " + rest.substr(1));
+}
 
 std::string target_of(const std::string& name) {
   return "/v1/machines/" + encoded(name);
@@ -38,7 +92,7 @@ std::string state_text(const json& machine) {
 
 MachineVerbs::MachineVerbs(CLI::App& app, Verb& chosen) {
   CLI::App* group =
-      app.add_subcommand("machine", "Machines behind the gate: add, list, show, remove")->require_subcommand(1);
+      app.add_subcommand("machine", "Machines behind the gate: add, import, list, show, remove")->require_subcommand(1);
 
   CLI::App* verb = group->add_subcommand("add", "Register a machine, or replace what is registered under its name");
   verb->add_option("NAME", name_, "Name, as requests and policies call it")->required();
@@ -47,6 +101,15 @@ MachineVerbs::MachineVerbs(CLI::App& app, Verb& chosen) {
   verb->add_option("--forward", forwards_, "PUBLIC:PORT=PORT[/udp]: a DNAT in front of it, as 203.0.113.5:2222=22");
   verb->add_option("--id", id_, "Azure resource id; made from the name if left out");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { add(desk); }; });
+
+  verb = group->add_subcommand(
+      "import",
+      "Register many machines, or replace what is registered under their names: all of the file or nothing.\n"
+      "CSV: the first row names the columns, of name, id, os, addresses, forwards; several addresses, and\n"
+      "forwards as for `add --forward`, stand in one cell with blanks between them.\n"
+      "JSON: a list of machines, or what `postern --json machine list` prints.");
+  verb->add_option("FILE", file_, "FILE.csv or FILE.json; - for standard input, which is JSON if it begins with [ or {")->required();
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { import(desk); }; });
 
   verb = group->add_subcommand("list", "All machines, and whether a policy guards them");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { list(desk); }; });
@@ -64,20 +127,40 @@ void MachineVerbs::add(const Desk& desk) const {
   json body = {{"addresses", addresses_}};
   if (!id_.empty()) body["id"] = id_;
   if (!os_.empty()) body["os"] = os_;
-  json forwards = json::array();
-  for (const std::string& word : forwards_) {
-    const ForwardWord forward = forward_word(word);
-    forwards.push_back({{"address", forward.address},
-                        {"port", forward.port},
-                        {"protocol", forward.protocol},
-                        {"machinePort", forward.machine_port}});
-  }
-  if (!forwards.empty()) body["forwards"] = forwards;
+  for (const std::string& word : forwards_) body["forwards"].push_back(forward_of(word));
   const Answer answer = desk.gate.call("PUT", target_of(name_), &body);
   if (desk.out.json()) return desk.out.document(answer.body);
   desk.out.line("Machine " + name_ + " is registered with " + text_of(answer.body, "addresses") + ".");
   if (ports_text(answer.body).empty())
     desk.out.line("Nothing of it is guarded yet. Guard its SSH with: postern policy enable " + name_ + " --port 22");
+}
+
+void MachineVerbs::import(const Desk& desk) const {
+  const std::string text = read_text(file_);
+  const auto first = text.find_first_not_of(" \t\r\n");
+  const bool is_json = file_ == "-" ? first != std::string::npos && (text[first] == '[' || text[first] == '{') : file_.ends_with(".json");
+  if (!is_json && file_ != "-" && !file_.ends_with(".csv"))
+    throw Failure(Exit::usage, file_ + " is neither FILE.csv nor FILE.json");
+  json machines = json::array();
+  std::vector<CsvRow> rows;
+  if (is_json) {
+    json document = read_json(text, file_);
+    if (document.is_object() && document.contains("machines")) document = document["machines"];
+    if (!document.is_array()) throw Failure(Exit::usage, file_ + " is no list of machines");
+    for (json& machine : document) machines.push_back(without_views(std::move(machine)));
+  } else {
+    rows = read_csv(text, {"name", "id", "os", "addresses", "forwards"}, file_);
+    for (const CsvRow& row : rows) machines.push_back(machine_of(row, file_));
+  }
+  const json body = {{"machines", machines}};
+  try {
+    const Answer answer = desk.gate.call("POST", "/v1/machines", &body);
+    if (desk.out.json()) return desk.out.document(answer.body);
+    desk.out.line(std::to_string(machines.size()) + " machine(s) registered. A policy guards their ports: postern policy enable MACHINE --port 22");
+  } catch (Failure& failure) {
+    for (PlacedFault& fault : failure.faults) fault.target = place_in(rows, fault.target);
+    throw;
+  }
 }
 
 void MachineVerbs::list(const Desk& desk) const {

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // postern policy: which ports of which machines are shut, and what may be asked for. Bodies are Azure's
 // jitNetworkAccessPolicies; machines may be called by name in them. The daemon judges every rule.
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
+#include "tools/postern/input_file.hpp"
 #include "tools/postern/policy_place.hpp"
 #include "tools/postern/verbs.hpp"
 #include "tools/postern/words.hpp"
@@ -13,23 +10,6 @@ namespace postern::cli {
 namespace {
 
 using nlohmann::json;
-
-json read_document(const std::string& file) {
-  std::string text;
-  if (file == "-") {
-    text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream) throw Failure(Exit::usage, "cannot read " + file + ": " + std::generic_category().message(errno));
-    text.assign(std::istreambuf_iterator<char>(stream), {});
-  }
-  try {
-    return json::parse(text, nullptr, true, true);
-  } catch (const json::parse_error& error) {
-    const std::string why = error.what();  // begins with the library's own name for it, in brackets
-    throw Failure(Exit::usage, (file == "-" ? "standard input" : file) + " is no JSON: " + why.substr(why.find("] ") + 2));
-  }
-}
 
 // Machines called by name get the id they are registered with; names the gate does not know stay, and it says so.
 void complete_ids(const GateClient& gate, json& policy) {
@@ -156,7 +136,7 @@ PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
 }
 
 void PolicyVerbs::apply(const Desk& desk) const {
-  json document = read_document(file_);
+  json document = read_json(read_text(file_), file_);
   if (document.is_object() && document.contains("value") && document["value"].is_array()) document = document["value"];
   const bool is_list = document.is_array();
   json policies = is_list ? document : json::array({document});

@@ -30,7 +30,8 @@ class MachineVerbs {
   void list(const Desk& desk) const;
   void show(const Desk& desk) const;
   void remove(const Desk& desk) const;
-  std::string name_, id_, os_;
+  void import(const Desk& desk) const;
+  std::string name_, id_, os_, file_;
   std::vector<std::string> addresses_, forwards_;
 };
 

@@ -38,6 +38,73 @@ TEST_CASE("two machines cannot have one address") {
   CHECK(refused.error().target == "addresses[1]");
 }
 
+TEST_CASE("an inventory is taken whole") {
+  GateWorld world;
+  world.furnish();
+  world.granted(alice(), ask("vm1"));
+  const auto records = world.store.records().size();
+  // vm1 and vm2 change places, which one by one they could not.
+  const auto taken = world.gate->put_machines(
+      admin(), {{}, {machine_draft("vm2", {"10.0.0.1"}), machine_draft("vm1", {"10.0.0.2"}), machine_draft("vm3", {"10.0.0.3"})}});
+  REQUIRE(taken);
+  CHECK(taken->size() == 3);
+  CHECK(world.admits("203.0.113.7", "10.0.0.2", 22));
+  CHECK_FALSE(world.admits("203.0.113.7", "10.0.0.1", 22));
+  CHECK(world.gate->get_machine(admin(), "vm3")->state == "not_configured");
+  REQUIRE(world.store.records().size() == records + 3);
+  CHECK(world.store.records().back().machines == std::vector<std::string>{machine_id("vm3")});
+  world.require_in_step();
+}
+
+TEST_CASE("an inventory with a fault changes nothing, and every fault is told with its place") {
+  GateWorld world;
+  world.furnish();
+  struct Row {
+    std::vector<MachineDraft> machines;
+    ErrorCode code;
+    std::vector<std::string> targets;
+  };
+  MachineDraft nameless;
+  auto wrong = machine_draft("vm4", {"10.0.0.4"});
+  wrong.faults.push_back({"Must be a string.", "os"});
+  const std::vector<Row> rows{
+      {{}, ErrorCode::invalid_machine_input, {"machines"}},
+      {{machine_draft("vm3", {"10.0.0.3"}), nameless, machine_draft("vm5", {"x", "0.0.0.0/0"}), wrong},
+       ErrorCode::invalid_machine_input,
+       {"machines[1].name", "machines[2].addresses[0]", "machines[2].addresses[1]", "machines[3].os"}},
+      {{machine_draft("vm3", {"10.0.0.3"}), machine_draft("VM3", {})}, ErrorCode::invalid_machine_input, {"machines[1]"}},
+      {{machine_draft("vm3", {"10.0.0.2"})}, ErrorCode::conflict, {"machines[0].addresses[0]"}},
+      {{machine_draft("vm3", {"10.0.0.3"}), machine_draft("vm4", {"10.0.0.0/28"})},
+       ErrorCode::conflict,
+       {"machines[0].addresses[0]", "machines[1].addresses[0]", "machines[1].addresses[0]", "machines[1].addresses[0]"}},
+      {std::vector<MachineDraft>(inventory_machines_max + 1), ErrorCode::invalid_machine_input, {"machines"}},
+  };
+  for (const auto& row : rows) {
+    const auto refused = world.gate->put_machines(admin(), {{}, row.machines});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == row.code);
+    std::vector<std::string> targets;
+    for (const auto& fault : refused.error().faults) targets.push_back(fault.target);
+    CHECK(targets == row.targets);
+    CHECK(world.gate->list_machines(admin())->size() == 2);
+    CHECK(world.store.records().back().outcome == Outcome::refused);
+  }
+}
+
+TEST_CASE("an inventory with one machine that its sender may not register is refused whole") {
+  GateWorld world;
+  world.furnish();
+  const std::string other_group = "/subscriptions/" + subscription + "/resourceGroups/other";
+  const auto greta = person("greta", "admin", "203.0.113.7", other_group);
+  MachineDraft own;
+  own.id = other_group + "/providers/Microsoft.Compute/virtualMachines/vm8";
+  CHECK(world.gate->put_machines(greta, {{}, {own}}));
+  CHECK(world.gate->put_machines(greta, {{}, {own, machine_draft("vm9", {"10.0.0.9"})}}).error().code ==
+        ErrorCode::authorization_failed);
+  CHECK(world.gate->put_machines(person("eve", "reader"), {}).error().code == ErrorCode::authorization_failed);
+  CHECK(world.gate->get_machine(admin(), "vm9").error().code == ErrorCode::machine_not_found);
+}
+
 TEST_CASE("a machine's name is enough, unless two have it") {
   GateWorld world;
   world.furnish();
