@@ -23,7 +23,7 @@ int connected(int family, const sockaddr* address, socklen_t length, const socka
   if (fd >= 0 && from && bind(fd, reinterpret_cast<const sockaddr*>(from), sizeof *from) != 0)
     throw std::system_error(errno, std::generic_category(), "bind");
   if (fd < 0 || connect(fd, address, length) != 0) throw std::system_error(errno, std::generic_category(), "connect");
-  const timeval patience{5, 0};
+  const timeval patience{60, 0};
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   return fd;
 }

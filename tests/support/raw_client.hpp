@@ -26,7 +26,7 @@ class RawClient {
   RawClient& operator=(RawClient&&) = delete;
 
   bool send(std::string_view bytes);                                               // false: the peer has closed
-  RawAnswer answer(std::chrono::milliseconds patience = std::chrono::seconds{5});  // one, by its Content-Length
+  RawAnswer answer(std::chrono::milliseconds patience = std::chrono::seconds{60});  // one, by its Content-Length
   bool closed_within(std::chrono::milliseconds patience);  // the peer ended the connection; what it sent is dropped
 
  private:

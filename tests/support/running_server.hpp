@@ -54,6 +54,11 @@ class RunningServer {
     boost::asio::post(io_, [&] { answer.set_value(server_.connections()); });
     return answer.get_future().get();
   }
+  // What was closed still counts for a moment.
+  bool comes_down_to(std::size_t connections_max) {
+    for (int i = 0; i < 3000 && connections() > connections_max; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return connections() <= connections_max;
+  }
 
   std::string path() const { return folder_ / "api.sock"; }
   std::uint16_t port() const { return port_; }

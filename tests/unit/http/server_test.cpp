@@ -38,6 +38,13 @@ http::ServerLimits quick() {
   return limits;
 }
 
+// All but the end of a request; returns when the server is about it.
+void begin_request(test::RawClient& client) {
+  client.send("PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  CHECK(client.answer().status == 100);
+  client.send("a");
+}
+
 bool answers(test::RunningServer& server) {
   auto client = server.unix_client();
   client.send(request_text("GET", "/alive"));
@@ -85,7 +92,7 @@ TEST_CASE("answers are framed as HTTP wants") {
   }
   SECTION("HEAD tells the length and sends nothing") {
     client.send(request_text("HEAD", "/a") + request_text("GET", "/b"));
-    auto answer = client.answer(200ms);  // the reader takes the next answer's bytes for a body; only the head counts
+    auto answer = client.answer();  // the reader takes the next answer's bytes for a body; only the head counts
     CHECK(answer.status == 200);
     CHECK(answer.header("Content-Length") != "0");
     CHECK(answer.body.starts_with("HTTP/1.1 200"));
@@ -93,11 +100,11 @@ TEST_CASE("answers are framed as HTTP wants") {
   SECTION("HTTP/1.0 closes, Connection: close too") {
     client.send("GET /a HTTP/1.0\r\n\r\n");
     CHECK(client.answer().status == 200);
-    CHECK(client.closed_within(2s));
+    CHECK(client.closed_within(60s));
     auto other = server.unix_client();
     other.send(request_text("GET", "/a", "", "Connection: close\r\n"));
     CHECK(other.answer().status == 200);
-    CHECK(other.closed_within(2s));
+    CHECK(other.closed_within(60s));
   }
   SECTION("a client that waits for permission to send its body gets it") {
     client.send("PUT /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
@@ -147,7 +154,7 @@ TEST_CASE("what is too large or malformed is refused, and the connection ends") 
     CHECK(answer.status == row.status);
     CHECK(answer.header("Content-Type") == "application/problem+json");
     CHECK(answer.header("x-ms-request-id").size() == 36);
-    CHECK(client.closed_within(2s));
+    CHECK(client.closed_within(60s));
   }
   CHECK(answers(server));
 }
@@ -173,26 +180,26 @@ TEST_CASE("slow clients are cut off, idle ones are not") {
   SECTION("half a header") {
     auto client = server.tcp_client();
     client.send("GET /a HT");
-    CHECK(client.closed_within(3s));
+    CHECK(client.closed_within(60s));
   }
   SECTION("a byte now and then does not help") {
     auto client = server.tcp_client();
     const auto begin = std::chrono::steady_clock::now();
     bool open = true;
     client.send("GET /a HTTP/1.1\r\nX: ");
-    while (open && std::chrono::steady_clock::now() - begin < 3s)
+    while (open && std::chrono::steady_clock::now() - begin < 60s)
       open = client.send("x") && !client.closed_within(50ms);
     CHECK_FALSE(open);
   }
   SECTION("half a body") {
     auto client = server.tcp_client();
     client.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
-    CHECK(client.closed_within(3s));
+    CHECK(client.closed_within(60s));
   }
   SECTION("a reader that does not read") {
     auto client = server.tcp_client();
     client.send(request_text("GET", "/large"));
-    std::this_thread::sleep_for(1200ms);
+    CHECK(server.comes_down_to(0));
     CHECK(client.answer(1s).body.size() < std::size_t{64} << 20);
   }
   SECTION("waiting between requests is no slowness") {
@@ -217,11 +224,11 @@ TEST_CASE("beyond the bound the longest idle connection makes room; other listen
     clients.back().send(request_text("GET", "/a"));
     CHECK(clients.back().answer().status == 200);
   }
-  CHECK(clients[0].closed_within(2s));
-  CHECK(clients[1].closed_within(2s));
+  CHECK(clients[0].closed_within(60s));
+  CHECK(clients[1].closed_within(60s));
   CHECK_FALSE(clients[2].closed_within(100ms));
   CHECK_FALSE(other.closed_within(100ms));
-  CHECK(server.connections() <= 5);
+  CHECK(server.comes_down_to(5));
 }
 
 TEST_CASE("half a request holds no place; one who is known keeps his") {
@@ -285,7 +292,7 @@ TEST_CASE("five hundred connections at once, and the server still answers") {
   std::vector<test::RawClient> clients;
   for (int i = 0; i < 500; ++i) clients.push_back(server.tcp_client());
   CHECK(answers(server));
-  CHECK(server.connections() < 300);  // 256 and ours; those being closed still count for a moment
+  CHECK(server.comes_down_to(257));  // 256 and ours
 }
 
 TEST_CASE("random bytes do not harm it") {
@@ -309,25 +316,23 @@ TEST_CASE("random bytes do not harm it") {
 
 TEST_CASE("asked to stop, it closes what is idle at once and lets a request under way finish") {
   auto limits = quick();
-  limits.request = 5s;
-  limits.stop_grace = 5s;
+  limits.request = limits.stop_grace = 60s;
   test::RunningServer server(echo, limits);
   auto stopped = server.stopped();
   auto idle = server.unix_client();
   auto busy = server.unix_client();
   idle.send(request_text("GET", "/a"));
   CHECK(idle.answer().status == 200);
-  busy.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
-  std::this_thread::sleep_for(100ms);
+  begin_request(busy);
   server.stop();
-  CHECK(idle.closed_within(2s));
+  CHECK(idle.closed_within(60s));
   CHECK_FALSE(busy.closed_within(100ms));
   CHECK_THROWS(server.unix_client());
   busy.send("bc");
   const auto answer = busy.answer();
   CHECK(answer.status == 200);
   CHECK(answer.header("Connection") == "close");
-  CHECK(stopped.wait_for(3s) == std::future_status::ready);
+  CHECK(stopped.wait_for(60s) == std::future_status::ready);
   CHECK(access(server.path().c_str(), F_OK) != 0);
 }
 
@@ -337,8 +342,7 @@ TEST_CASE("it insists after the grace") {
   test::RunningServer server(echo, limits);
   auto stopped = server.stopped();
   auto busy = server.unix_client();
-  busy.send("PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na");
-  std::this_thread::sleep_for(100ms);
+  begin_request(busy);
   server.stop();
-  CHECK(stopped.wait_for(3s) == std::future_status::ready);
+  CHECK(stopped.wait_for(60s) == std::future_status::ready);
 }
