@@ -25,7 +25,7 @@ if [ "$tracking" = tracked ]; then
 fi
 tracked() { in_gateway conntrack -L -f "ipv$family" 2>/dev/null | grep -c 'dport=22.*ASSURED'; }
 enable() { postern policy enable vm1 --port 22 --max 1h "$@"; }
-ready() { in_gateway curl -sf -m 3 -o /dev/null http://127.0.0.1:7822/readyz; }
+ready() { in_gateway curl -sf -m 20 -o /dev/null http://127.0.0.1:7822/readyz; }
 table() { bpftool -j map dump pinned "$(echo "$LAB_RUN"/lab/bpf/v*/"$1")"; }
 flows() { # how many established flows carry this bit
 	table "established_v$family" | jq "[.[] | select(.formatted.value.flags / $1 % 2 >= 1)] | length"
@@ -71,7 +71,7 @@ denied "a new connection is dropped" lab_ssh "${to[@]}" true
 expect "the gate is taken off" gate_loader detach
 expect "which the session does not notice" session_moves detached
 gate_attach >/dev/null || failed "attach again"
-wait_for 10 ready ||
+wait_for 60 ready ||
 	failed "the daemon takes the new gate"
 expect "put back with empty tables, it adopts the session" session_moves_much
 denied "a new connection is dropped" lab_ssh "${to[@]}" true
@@ -88,7 +88,7 @@ expect "it lives on and moves a megabyte" session_moves_much
 refuse "a new connection is dropped" lab_ssh "${to[@]}" true
 [ "$(counted no_grant)" -gt 0 ] || failed "the gate counted nothing"
 daemon_start
-wait_for 10 ready || failed "the daemon takes the gate"
+wait_for 60 ready || failed "the daemon takes the gate"
 expect "the daemon is back, the session lives on" session_moves snapshot
 denied "a new connection is dropped" lab_ssh "${to[@]}" true
 session_close
@@ -98,7 +98,7 @@ expect "the port is open again" postern policy delete "$(postern policy list --j
 mkdir "$LAB_DIR/moment"
 opener() { # N: a session that says when it is up, waits for a word and answers
 	mkfifo "$LAB_DIR/moment/in.$1"
-	LAB_SSH_TIMEOUT=10 lab_ssh "${to[@]}" -v "echo up; read word; echo still-\$word" <"$LAB_DIR/moment/in.$1" \
+	LAB_CONNECT_WITHIN=15 lab_ssh "${to[@]}" -v "echo up; read word; echo still-\$word" <"$LAB_DIR/moment/in.$1" \
 		>"$LAB_DIR/moment/out.$1" 2>"$LAB_DIR/moment/err.$1" 7>&- &
 	PIDS+=($!)
 	exec {fd}>"$LAB_DIR/moment/in.$1"
@@ -110,15 +110,16 @@ settled() { # N: up, or gone
 PIDS=() FDS=()
 for n in {0..15}; do
 	opener "$n"
+	[ "$n" != 7 ] || wait_for 60 grep -qs 'Connection established' "$LAB_DIR"/moment/err.* || failed "no session opens before the switch"
 	[ "$n" = 7 ] && { enable >"$LAB_DIR/moment/enable" 2>&1 & ENABLE=$!; }
 done
 wait "$ENABLE" || failed "guarding in the middle of it: $(cat "$LAB_DIR/moment/enable")"
 up=0 out=0
-for n in {0..15}; do wait_for 20 settled "$n" || failed "session $n neither opens nor fails"; done
+for n in {0..15}; do wait_for 60 settled "$n" || failed "session $n neither opens nor fails"; done
 for n in {0..15}; do
 	if grep -q 'Connection established' "$LAB_DIR/moment/err.$n"; then
 		echo "$n" >&"${FDS[$n]}"
-		wait_for 10 grep -qx "still-$n" "$LAB_DIR/moment/out.$n" || failed "session $n opened at the switch and died: $(cat "$LAB_DIR/moment/err.$n")"
+		wait_for 60 grep -qx "still-$n" "$LAB_DIR/moment/out.$n" || failed "session $n opened at the switch and died: $(cat "$LAB_DIR/moment/err.$n")"
 		up=$((up + 1))
 	else
 		out=$((out + 1))
@@ -135,29 +136,29 @@ if [ "$placement" = host ]; then
 	guards_now() { table "services_v$family" | jq -e "length == $1" >/dev/null; }
 	before=$(table "services_v$family" | jq length)
 	ip -n "$NS_GATEWAY" address add $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
-	expect "a new address of the host is found" wait_for 3 guards_now $((before + 1))
+	expect "a new address of the host is found" wait_for 60 guards_now $((before + 1))
 	denied "and is guarded" lab_ssh -h $new true
 	expect "a grant" postern request vm1 --port 22 --for 1h --from $from
 	expect "opens it too" lab_ssh -h $new true
 	ip -n "$NS_GATEWAY" address del $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
-	expect "gone, it is guarded no more" wait_for 3 guards_now "$before"
+	expect "gone, it is guarded no more" wait_for 60 guards_now "$before"
 	expect "the others still open" lab_ssh "${to[@]}" true
 	other=203.0.113.99
 	[ "$family" = 6 ] && other=2001:db8:99::99
 	postern machine add vm1 --address $other >/dev/null || failed "machine add"
 	put_right() { postern machine show vm1 --json | jq -e --arg wrong $other '.addresses | length > 1 and all(startswith($wrong) | not)' >/dev/null; }
-	expect "addresses that the host does not have are put right" wait_for 5 put_right
+	expect "addresses that the host does not have are put right" wait_for 60 put_right
 	warned() { postern status | grep -q "^WARNING .*$1"; }
 	postern machine add vm2 --address $new >/dev/null || failed "machine add"
 	ip -n "$NS_GATEWAY" address add $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
-	expect "an address of the host that another machine has is warned of" wait_for 5 warned "other machines.*$new"
+	expect "an address of the host that another machine has is warned of" wait_for 60 warned "other machines.*$new"
 	ip -n "$NS_GATEWAY" address del $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
 	unwarned() { ! warned "$new"; }
-	expect "until it is gone" wait_for 5 unwarned
+	expect "until it is gone" wait_for 60 unwarned
 	postern machine remove vm2 >/dev/null || failed "machine delete"
 	rm "$LAB_DIR/adopt/socket"
-	expect "nobody to ask for adoption is warned of" wait_for 10 warned "$LAB_DIR/adopt/socket"
-	expect "and guarded" wait_for 3 guards_now "$before"
+	expect "nobody to ask for adoption is warned of" wait_for 60 warned "$LAB_DIR/adopt/socket"
+	expect "and guarded" wait_for 60 guards_now "$before"
 	postern revoke --machine vm1 >/dev/null || failed "revoke"
 	denied "and shut" lab_ssh "${to[@]}" true
 	daemon_kill -15

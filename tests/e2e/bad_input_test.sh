@@ -6,7 +6,7 @@ lab_begin bad-input
 one_sentence() { same "that is one line" 1 "$(wc -l <<<"$SAID")"; }
 loader=$POSTERN_BUILD/loader/postern-loader
 daemon() { # tries to run the daemon with this configuration; must end by itself
-	in_gateway timeout 20 setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups "$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json"
+	in_gateway timeout 60 setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups "$POSTERN_BUILD/controlplane/daemon/posternd" --config "$LAB_DIR/posternd.json"
 }
 
 echo "# the loader"
@@ -40,7 +40,7 @@ says posternd.json
 daemon_config
 nsenter --net="/run/netns/$NS_GATEWAY" python3 -m http.server --bind 127.0.0.1 7822 >/dev/null 2>&1 7>&- &
 holder=$!
-wait_for 5 in_gateway sh -c 'ss -Hltn "sport = :7822" | grep -q .'
+wait_for 60 in_gateway sh -c 'ss -Hltn "sport = :7822" | grep -q .'
 refuse "the port is in use" daemon
 says '7822.*in use|in use.*7822' && one_sentence
 kill $holder && wait $holder 2>/dev/null

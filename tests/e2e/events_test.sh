@@ -12,7 +12,7 @@ lab_sshd
 guarded_machine
 denied "without a grant a connection is dropped" lab_ssh true
 drop='select(.kind == "drop" and .reason == "no_grant" and .source == "'$CLIENT'" and .destination == "'$MACHINE'" and .destinationPort == 22)'
-wait_for 10 told "$drop" || failed "the drop is told: $(postern events --json)"
+wait_for 60 told "$drop" || failed "the drop is told: $(postern events --json)"
 echo "ok: the drop is told with source, destination and port"
 
 expect "a request is granted" postern request vm1 --port 22 --for 1h --from $CLIENT
@@ -20,7 +20,7 @@ serial=$(postern grants --json | jq -r '.grants[0].serial')
 same "it was not used yet" 0 "$(postern grants --json | jq -r '.grants[0].admitted')"
 expect "ssh comes in and moves a megabyte" lab_ssh "head -c 1000000 /dev/zero"
 opened='select(.kind == "flow.opened" and .grant == '$serial' and .client == "'$CLIENT'" and .machinePort == 22)'
-wait_for 10 told "$opened" || failed "the connection is told: $(postern events --json)"
+wait_for 60 told "$opened" || failed "the connection is told: $(postern events --json)"
 echo "ok: the connection is told with its grant"
 same "the grant was used once" 1 "$(postern grants --json | jq -r '.grants[0].admitted')"
 expect "the command line says so" postern grants
@@ -32,14 +32,14 @@ says "flow.opened .*$CLIENT"
 expect "the status counts for each service" postern status
 says "$MACHINE +22/TCP +enforce +[1-9]"
 says "CONNECTIONS LET IN"
-grep -q "Flow opened. client=$CLIENT" "$LAB_DIR/daemon/log" || failed "the log tells the connection"
+wait_for 60 grep -q "Flow opened. client=$CLIENT" "$LAB_DIR/daemon/log" || failed "the log tells the connection"
 echo "ok: the log tells the connection"
 
 POSTERN_SOCKET=$LAB_SOCKET "$POSTERN_BUILD/tools/postern/postern" events --follow >"$LAB_DIR/followed" 7>&- &
 follower=$! # ends by itself when the daemon goes
-wait_for 10 grep -q flow.opened "$LAB_DIR/followed" || failed "what there is comes first: $(cat "$LAB_DIR/followed")"
+wait_for 60 grep -q flow.opened "$LAB_DIR/followed" || failed "what there is comes first: $(cat "$LAB_DIR/followed")"
 denied "a stranger is dropped" lab_ssh -b $CLIENT_TWO true
-wait_for 10 grep -q "drop .*$CLIENT_TWO" "$LAB_DIR/followed" || failed "what comes later is told: $(cat "$LAB_DIR/followed")"
+wait_for 60 grep -q "drop .*$CLIENT_TWO" "$LAB_DIR/followed" || failed "what comes later is told: $(cat "$LAB_DIR/followed")"
 echo "ok: what comes later is told to who follows"
 kill $follower && wait $follower 2>/dev/null
 
@@ -48,6 +48,6 @@ daemon_kill -9
 refuse "while the daemon is away a stranger is dropped" lab_ssh -b $CLIENT_TWO true
 daemon_start
 stranger='select(.kind == "drop" and .source == "'$CLIENT_TWO'")'
-wait_for 10 told "$stranger" || failed "what happened meanwhile is told: $(postern events --json)"
+wait_for 60 told "$stranger" || failed "what happened meanwhile is told: $(postern events --json)"
 echo "ok: what happened meanwhile is told"
 session_close

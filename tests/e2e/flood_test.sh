@@ -11,18 +11,19 @@ lab_begin flood
 lab_sshd
 ip -n "$NS_GATEWAY" route add $granted via $CLIENT # where answers to the granted flood end
 nsenter --net="/run/netns/$NS_MACHINE" python3 "$(dirname "$0")/udp_echo.py" serve 5353 2>"$LAB_DIR/udp.log" 7>&- &
-nsenter --net="/run/netns/$NS_MACHINE" iperf3 -s -p 5201 >"$LAB_DIR/iperf3.server" 2>&1 7>&- &
+nsenter --net="/run/netns/$NS_MACHINE" iperf3 -s -p 5201 --forceflush >"$LAB_DIR/iperf3.server" 2>&1 7>&- &
 guarded_machine
 postern policy enable vm1 --port 5201 --port 5353/udp >/dev/null || failed "policy enable"
 expect "the sessions are granted" postern request vm1 --port 22 --port 5201 --port 5353 --for 1h --from $CLIENT
 expect "and a block that will flood" postern request vm1 --port 22 --for 1h --from $granted
 
+wait_for 60 grep -q 'Server listening' "$LAB_DIR/iperf3.server" || failed "iperf3: $(cat "$LAB_DIR/iperf3.server")"
 session_open && echo "ok: ssh is in" || failed "ssh"
 nsenter --net="/run/netns/$NS_CLIENT" python3 "$(dirname "$0")/udp_echo.py" session $MACHINE 5353 >"$LAB_DIR/udp.client" 7>&- 8>&- &
-wait_for 5 test -s "$LAB_DIR/udp.client" || failed "the UDP session"
+wait_for 60 test -s "$LAB_DIR/udp.client" || failed "the UDP session"
 nsenter --net="/run/netns/$NS_CLIENT" iperf3 -c $MACHINE -p 5201 -b 20M -t $((each * 4 + 600)) -i 1 --forceflush >"$LAB_DIR/iperf3.client" 2>&1 7>&- 8>&- &
 iperf=$!
-wait_for 5 grep -qs Mbits/sec "$LAB_DIR/iperf3.client" || failed "iperf3: $(cat "$LAB_DIR/iperf3.client")"
+wait_for 60 grep -qs Mbits/sec "$LAB_DIR/iperf3.client" || failed "iperf3: $(cat "$LAB_DIR/iperf3.client")"
 
 # Lines of: client's port, machine's port, bytes of the client. Sorted by ports.
 flows() {
@@ -66,7 +67,7 @@ flood_once() {
 	# What is not judged was lost before the gate, in the veth pair's queue, as sessions' packets are then too.
 	rate=$((judged * 1000 / (${EPOCHREALTIME/[.,]/} - begin)))
 	echo "ok: $1: $rate packets/ms judged ($judged; $sent SYNs sent), the daemon answered $answers times, then $half of $limit half-open flows"
-	wait_for 10 moves "$LAB_DIR/flows.before" || failed "$1: not every session moves bytes: $(cat "$LAB_DIR/flows.before" "$LAB_DIR/flows.now")"
+	wait_for 60 moves "$LAB_DIR/flows.before" || failed "$1: not every session moves bytes: $(cat "$LAB_DIR/flows.before" "$LAB_DIR/flows.now")"
 	same "$1: every established flow is there" "$(cut -d, -f1-3 "$LAB_DIR/flows.before")" "$(cut -d, -f1-3 "$LAB_DIR/flows.now")"
 	kill -0 $iperf 2>/dev/null || failed "$1: iperf3 ended: $(tail -n 3 "$LAB_DIR/iperf3.client")"
 }

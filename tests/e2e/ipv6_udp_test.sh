@@ -5,8 +5,8 @@
 lab_begin ipv6-udp
 lab_sshd
 in_machine python3 "$(dirname "$0")/udp_echo.py" serve 5353 2>"$LAB_DIR/udp.log" 7>&- &
-ask_udp() { in_client python3 "$(dirname "$0")/udp_echo.py" ask "$1" 5353; }
-wait_for 5 ask_udp $MACHINE || failed "the UDP service does not answer"
+ask_udp() { in_client python3 "$(dirname "$0")/udp_echo.py" ask "$1" 5353 "${LAB_CONNECT_WITHIN:-60}"; }
+wait_for 60 ask_udp $MACHINE || failed "the UDP service does not answer"
 
 guarded_machine
 expect "its UDP service is guarded too" postern policy enable vm1 --port 5353/udp

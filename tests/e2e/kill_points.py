@@ -26,7 +26,7 @@ def fail(sentence):
     sys.exit(1)
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -55,7 +55,7 @@ def call(method, path, body=None, request_id="setup"):
     """The answer's JSON ({} if it has none), or None if the daemon died before it answered."""
     connection = http.client.HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(20)
+    connection.sock.settimeout(60)
     try:
         connection.sock.connect(SOCKET)
         connection.request(method, path, body and json.dumps(body),
@@ -107,7 +107,7 @@ class Knock:
 def is_open(source):
     """It is in, or the gate counts its SYN as dropped: no time decides."""
     before = dropped()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     with Knock(source) as knock:
         while time.monotonic() < deadline:
             if knock.passes(0.005):
@@ -173,7 +173,7 @@ class Revoke(Initiate):
 
     def may_be_done(self):
         with Knock(self.source) as knock:
-            return not knock.passes(2)
+            return not knock.passes(4)
 
 
 class Remove(Initiate):
@@ -203,7 +203,7 @@ class Remove(Initiate):
             return "its grant is listed"
         with Knock(STRANGER) as knock:  # nothing is dropped where nothing is guarded
             if recorded:
-                return None if knock.passes(5) else "the port is still guarded"
+                return None if knock.passes(60) else "the port is still guarded"
         if is_open(STRANGER):
             return "the port is not guarded"
         return None if is_open(self.source) else "its grant does not open"

@@ -48,18 +48,15 @@ lab_begin() {
 
 # lab_end: ends our processes, takes everything down. Safe to call when there is nothing.
 lab_end() {
-	local ns pid mount waited
+	local ns pid mount
 	exec 8>&- # a session's pipe, if one was opened
-	for pid in $(lab_pids); do kill -TERM "$pid" 2>/dev/null; done
-	for waited in 1 2 3 4 5 6 7 8 9 10; do
-		[ -z "$(lab_pids)" ] && break
-		sleep 0.1
-	done
-	for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null; done
+	for pid in $(lab_pids); do kill -TERM "$pid" 2>/dev/null || true; done
+	wait_for 1 lab_is_empty || for pid in $(lab_pids); do kill -KILL "$pid" 2>/dev/null || true; done
+	wait_for 10 lab_is_empty || true
 	if [ -d "$LAB_RUN" ] && [ -x "$POSTERN_BUILD/loader/postern-loader" ] && [ -e "/run/netns/$NS_GATEWAY" ]; then
 		in_gateway "$POSTERN_BUILD/loader/postern-loader" detach --instance lab --run-dir "$LAB_RUN" >/dev/null 2>&1 || true
 	fi
-	for ns in $(lab_namespaces); do ip netns delete "$ns"; done
+	for ns in $(lab_namespaces); do ip netns delete "$ns" || true; done
 	for mount in $(awk -v dir="$LAB_DIR/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r); do umount -l "$mount" || true; done
 	rm -rf "$LAB_DIR"
 	return 0
@@ -72,6 +69,8 @@ lab_pids() {
 	local ns
 	for ns in $(lab_namespaces); do ip netns pids "$ns" 2>/dev/null; done
 }
+
+lab_is_empty() { [ -z "$(lab_pids)" ]; }
 
 # In the background call nsenter itself: of a function, $! is only the shell around it.
 in_client() { nsenter --net="/run/netns/$NS_CLIENT" "$@"; }
@@ -97,7 +96,7 @@ lab_network() {
 		ip -n "${ns%%:*}" route add default via "$(cut -d: -f3- <<<"$ns")"
 	done
 	in_gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-	wait_for 10 in_client ping -c1 -W1 -q $MACHINE >/dev/null && wait_for 10 in_client ping -c1 -W1 -q $MACHINE_V6 >/dev/null ||
+	wait_for 60 in_client ping -c1 -W1 -q $MACHINE >/dev/null && wait_for 60 in_client ping -c1 -W1 -q $MACHINE_V6 >/dev/null ||
 		lab_fail "the client does not reach the machine"
 }
 
@@ -108,12 +107,16 @@ lab_addresses() { # namespace, interface, addresses
 	ip -n "$ns" link set "$interface" up
 }
 
-# wait_for SECONDS COMMAND…: until it succeeds; the status of the last try.
+# wait_for SECONDS COMMAND…: until it succeeds; 1 if it did not in that time. By the machine's uptime, for the wall clock may be
+# set meanwhile; and what must come true at all gets more time than the slowest host needs.
 wait_for() {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local up rest deadline=$1
 	shift
+	read -r up rest </proc/uptime
+	deadline=$((deadline * 100 + ${up/./}))
 	until "$@"; do
-		[ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
+		read -r up rest </proc/uptime
+		[ "${up/./}" -lt "$deadline" ] || return 1
 		sleep 0.05
 	done
 }
@@ -144,11 +147,11 @@ lab_sshd() { # words in front of sshd, if it is to run elsewhere
 	EOF
 	"$@" setsid /usr/sbin/sshd -D -e -f "$dir/config" 2>"$dir/log" 7>&- &
 	SSHD_PID=$!
-	wait_for 5 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
+	wait_for 60 grep -q 'Server listening on ::' "$dir/log" || lab_fail "sshd did not start: $(cat "$dir/log")"
 }
 
-# lab_ssh [-6] [-h HOST] [-p PORT] [-b SOURCE] [-n NAMESPACE] COMMAND…: one new connection as root; fails after 2 s without an
-# answer.
+# lab_ssh [-6] [-h HOST] [-p PORT] [-b SOURCE] [-n NAMESPACE] COMMAND…: one new connection as root; fails without
+# an answer within LAB_CONNECT_WITHIN seconds (60; who expects none sets less).
 lab_ssh() {
 	local host=$MACHINE bind=() from=$NS_CLIENT
 	while :; do
@@ -160,7 +163,7 @@ lab_ssh() {
 		*) break ;;
 		esac
 	done
-	nsenter --net="/run/netns/$from" ssh -F none -i "$LAB_DIR/sshd/user_key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout="${LAB_SSH_TIMEOUT:-2}" \
+	nsenter --net="/run/netns/$from" ssh -F none -i "$LAB_DIR/sshd/user_key" -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout="${LAB_CONNECT_WITHIN:-60}" \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "${bind[@]}" "root@$host" "$@"
 }
 
@@ -175,11 +178,11 @@ session_open() { # options of lab_ssh
 	session_moves first
 }
 
-# session_moves WORD: bytes go there and back through the open session.
+# session_moves WORD: bytes go there and back through the open session, within LAB_MOVE_WITHIN seconds (60).
 session_moves() {
 	local line
 	line="$1-$RANDOM$RANDOM"
-	echo "$line" >&8 && wait_for 20 grep -qx "$line" "$SESSION_OUT"
+	echo "$line" >&8 && wait_for "${LAB_MOVE_WITHIN:-60}" grep -qx "$line" "$SESSION_OUT"
 }
 
 # As before, with a megabyte of random bytes, compared whole.
@@ -190,7 +193,7 @@ session_moves_much() {
 	: >"$SESSION_OUT"
 	cat "$LAB_DIR/much" >&8
 	sum=$(cksum <"$LAB_DIR/much")
-	wait_for 15 sh -c "[ \"\$(cksum <'$SESSION_OUT')\" = '$sum' ]"
+	wait_for 60 sh -c "[ \"\$(cksum <'$SESSION_OUT')\" = '$sum' ]"
 }
 
 session_close() {
@@ -241,7 +244,7 @@ adoption_listen() {
 	nsenter --net="/run/netns/$NS_GATEWAY" setsid systemd-socket-activate --accept --inetd -l "$LAB_DIR/adopt/socket" \
 		"$POSTERN_BUILD/loader/postern-loader" adopt --stdin --instance lab --run-dir "$LAB_RUN" >"$LAB_DIR/adopt/log" 2>&1 7>&- 8>&- &
 	ADOPTION_PID=$!
-	wait_for 5 test -S "$LAB_DIR/adopt/socket" && chown "$LAB_UID" "$LAB_DIR/adopt/socket" || lab_fail "nobody listens for adoption"
+	wait_for 60 test -S "$LAB_DIR/adopt/socket" && chown "$LAB_UID" "$LAB_DIR/adopt/socket" || lab_fail "nobody listens for adoption"
 }
 
 daemon_start() {
@@ -249,7 +252,7 @@ daemon_start() {
 	: >"$LAB_DIR/daemon/log" # here, not by the child below: the last daemon's "ready" must not be read as this one's
 	"${DAEMON[@]}" >"$LAB_DIR/daemon/log" 2>&1 7>&- 8>&- &
 	DAEMON_PID=$!
-	wait_for 20 daemon_ready_or_gone && kill -0 $DAEMON_PID 2>/dev/null ||
+	wait_for 60 daemon_ready_or_gone && kill -0 $DAEMON_PID 2>/dev/null ||
 		lab_fail "posternd did not start: $(tail -n 5 "$LAB_DIR/daemon/log")"
 }
 

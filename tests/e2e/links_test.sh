@@ -39,7 +39,7 @@ nsenter --net="/run/netns/$LAB_NAMES-macvlan" sysctl -qw net.ipv6.conf.all.accep
 lab_addresses "$LAB_NAMES-macvlan" guest 198.51.100.50/24
 nsenter --net="/run/netns/$LAB_NAMES-macvlan" setsid /usr/sbin/sshd -D -e -f "$LAB_DIR/sshd/config" 2>"$LAB_DIR/sshd/guest.log" 7>&- 8>&- &
 guest_ssh() { lab_ssh -h 198.51.100.50 true; }
-expect "the guest answers, unguarded" wait_for 10 guest_ssh
+expect "the guest answers, unguarded" wait_for 60 guest_ssh
 postern machine add vm2 --address 198.51.100.50 >/dev/null && postern policy enable vm2 --port 22 --max 1h >/dev/null || failed "guard the guest"
 denied "guarded, it does not" guest_ssh
 postern request vm2 --port 22 --for 1h --from $CLIENT >/dev/null || failed "a grant"

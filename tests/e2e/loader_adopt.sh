@@ -75,7 +75,7 @@ import os
 while not os.path.exists("'"$RUN_DIR"'/answer"): time.sleep(0.05)
 more = udp(5353); u.connect(peer); u.send(b"answer")
 time.sleep(600)' >"$RUN_DIR/server" 2>&1 &
-wait_for 5 grep -q listening "$RUN_DIR/server" || failed "the server"
+wait_for 60 grep -q listening "$RUN_DIR/server" || failed "the server"
 : >"$RUN_DIR/client"
 nsenter --net="/run/netns/$NS_CLIENT" python3 -c '
 import socket, time
@@ -91,8 +91,8 @@ n = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); n.bind(("198.51.100.10", 4
 print("connected", flush=True)
 u.recv(100); print("answered", flush=True)
 time.sleep(600)' >"$RUN_DIR/client" 2>&1 &
-wait_for 5 grep -q connected "$RUN_DIR/client" || failed "the client: $(cat "$RUN_DIR/client")"
-wait_for 5 test -e "$RUN_DIR/asked" || failed "UDP"
+wait_for 60 grep -q connected "$RUN_DIR/client" || failed "the client: $(cat "$RUN_DIR/client")"
+wait_for 60 test -e "$RUN_DIR/asked" || failed "UDP"
 
 expect "sessions of two services" loader adopt --json 1 2
 same "three are adopted" 3 "$(said .adopted)"
@@ -119,7 +119,7 @@ same "it finds the same" '0 3 []' "$(said '"\(.adopted) \(.known) \(.warnings)"'
 expect "UDP nobody answered is no session" loader adopt --json 3
 same "none of it is adopted" 0 "$(said .adopted)"
 touch "$RUN_DIR/answer"
-wait_for 5 grep -q answered "$RUN_DIR/client" || failed "the answer"
+wait_for 60 grep -q answered "$RUN_DIR/client" || failed "the answer"
 expect "UDP on a connected socket is one" loader adopt 3
 says '1 open session\(s\) adopted'
 same "with its service" 3 "$(flow 40005 .value.service)"

@@ -10,7 +10,7 @@ expect "attach" attach --no-dispatcher --interface gate0
 says "gate0 attached, native, by link"
 same "one XDP program stands on gate0" 1 "$(xdp_on gate0)"
 in_gate tc filter show dev gate0 egress | grep -q 'pref 1 bpf.*postern_egress' || failed "the egress filter is not the first"
-expect "traffic that is not guarded goes on" in_client ping -c2 -i0.1 -W1 198.51.100.1
+expect "traffic that is not guarded goes on" in_client ping -c2 -i0.1 -W60 198.51.100.1
 expect "status" loader status
 says "gate0 attached, native, by link"
 says "table grants_v4: 0 of"
@@ -70,7 +70,6 @@ expect "detach after the interface went" loader detach
 
 expect "attach in a namespace that is going to be deleted" attach --no-dispatcher --interface gate1
 ip netns delete "$NS_GATE"
-sleep 0.2
-expect "detach from elsewhere" "$BUILD/loader/postern-loader" detach --run-dir "$RUN_DIR"
+expect "detach from elsewhere, once it is gone" wait_for 60 "$BUILD/loader/postern-loader" detach --run-dir "$RUN_DIR"
 [ ! -e "$RUN_DIR" ] || failed "something is left: $(find "$RUN_DIR")"
 echo "all good"

@@ -189,8 +189,8 @@ for address, port in (("203.0.113.77", 22), ("203.0.113.78", 23)):
     s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind((address, port)); s.listen(8); kept.append(s)
 print("listening", flush=True)
 time.sleep(600)' >"$SHOWN/server" 2>&1 7>&- &
-wait_for 10 grep -q listening "$SHOWN/server" || failed "the neighbours: $(cat "$SHOWN/server")"
-in_gate ping -c1 -W5 203.0.113.77 >/dev/null && in_gate ping -c1 -W5 203.0.113.78 >/dev/null || failed "the neighbours do not answer"
+wait_for 60 grep -q listening "$SHOWN/server" || failed "the neighbours: $(cat "$SHOWN/server")"
+in_gate ping -c1 -W60 203.0.113.77 >/dev/null && in_gate ping -c1 -W60 203.0.113.78 >/dev/null || failed "the neighbours do not answer"
 told unknown_machine 203.0.113.77 'answers on port 22' -i gate0
 silent unknown_machine 203.0.113.78 -i gate0
 silent unknown_machine 203.0.113.77 -i gate0 --guard 203.0.113.77:3389

@@ -63,11 +63,14 @@ exits() {
 expect() { exits 0 "$@"; }
 says() { grep -Eqi -- "$1" <<<"$SAID" || failed "it should say \"$1\""; }
 same() { [ "$2" = "$3" ] && echo "ok: $1" || failed "$1: expected \"$2\", got \"$3\""; }
-wait_for() { # SECONDS COMMAND…
-	local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+wait_for() { # SECONDS COMMAND…, by the machine's uptime, for the wall clock may be set meanwhile
+	local up rest deadline=$1
 	shift
+	read -r up rest </proc/uptime
+	deadline=$((deadline * 100 + ${up/./}))
 	until "$@"; do
-		[ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
+		read -r up rest </proc/uptime
+		[ "${up/./}" -lt "$deadline" ] || return 1
 		sleep 0.05
 	done
 }

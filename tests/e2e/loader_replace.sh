@@ -9,18 +9,19 @@ by_hand plant "$BPFFS" 200
 id=$(by_hand map-id "$BPFFS")
 program=$(loader status --json | jq '.interfaces[0].ingressProgram')
 
-in_client ping -q -i 0.002 -c 1500 -W1 198.51.100.1 >"$RUN_DIR.ping" 2>&1 &
-ping=$!
 replaced=0
-while kill -0 $ping 2>/dev/null; do
-	attach --no-dispatcher --interface gate0 >/dev/null || failed "replacing under traffic"
-	replaced=$((replaced + 1))
+while [ $replaced -lt 3 ]; do # once, but where a replacement takes seconds
+	in_client ping -q -i 0.002 -c 1500 -W60 198.51.100.1 >"$RUN_DIR.ping" 2>&1 &
+	ping=$!
+	while kill -0 $ping 2>/dev/null; do
+		attach --no-dispatcher --interface gate0 >/dev/null || failed "replacing under traffic"
+		replaced=$((replaced + 1))
+	done
+	wait $ping
+	SAID=$(cat "$RUN_DIR.ping"); rm -f "$RUN_DIR.ping"
+	says "1500 received, 0% packet loss"
 done
-wait $ping
-SAID=$(cat "$RUN_DIR.ping"); rm -f "$RUN_DIR.ping"
-says "1500 received, 0% packet loss"
 echo "ok: $replaced replacements under traffic lost nothing"
-[ "$replaced" -ge 3 ] || failed "there were too few replacements to tell"
 same "the maps are the same" "$id" "$(by_hand map-id "$BPFFS")"
 same "the flows are all there" 200 "$(by_hand flows "$BPFFS")"
 [ "$(loader status --json | jq '.interfaces[0].ingressProgram')" != "$program" ] || failed "no program was replaced"

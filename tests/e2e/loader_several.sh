@@ -5,13 +5,13 @@
 . "$(dirname "$0")/loader_net.sh"
 reach() { in_client timeout 1 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; } # 124: no answer
 closed() { reach "$1" 22; same "$2: no answer" 124 $?; }
-opened() { expect "$2: an answer" wait_for 10 reach "$1" 22; }
+opened() { expect "$2: an answer" wait_for 60 reach "$1" 22; }
 A=198.51.100.1 B=203.0.113.1
 guard_both() { by_hand guard "$BPFFS" $A 22; by_hand guard "$BPFFS" $B 22; }
 
 by_hand listen $A 22 80 &
 by_hand listen $B 22 80 &
-wait_for 20 reach $A 80 && wait_for 20 reach $B 80 || failed "the listeners did not start"
+wait_for 60 reach $A 80 && wait_for 20 reach $B 80 || failed "the listeners did not start"
 
 expect "attach to the first outside interface" attach --no-dispatcher --interface gate0
 guard_both
@@ -72,7 +72,7 @@ ip -n "$NS_GATE" address del $B/24 dev gate1
 ip -n "$NS_GATE" link set gate1 master br0
 ip -n "$NS_GATE" address add $B/24 dev br0
 ip -n "$NS_GATE" link set br0 up
-wait_for 20 reach $B 80 || failed "the bridge does not carry"
+wait_for 60 reach $B 80 || failed "the bridge does not carry"
 exits 1 "no native XDP is no reason to become slow unasked" attach --no-dispatcher --interface br0
 says "--mode generic works everywhere"
 nothing_left "after that"

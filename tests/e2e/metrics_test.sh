@@ -17,7 +17,7 @@ lab_begin metrics
 expect "Prometheus' checker is there" promtool_install
 lab_sshd
 guarded_machine
-metrics() { in_gateway curl -sS -m 5 --unix-socket "$LAB_SOCKET" http://localhost/metrics >"$LAB_DIR/metrics"; }
+metrics() { in_gateway curl -sS -m 60 --unix-socket "$LAB_SOCKET" http://localhost/metrics >"$LAB_DIR/metrics"; }
 value() { sed -n "s/^$1 //p" "$LAB_DIR/metrics"; }
 no_grant='postern_packets_total{reason="no_grant",verdict="drop"}'
 

@@ -17,11 +17,11 @@ one_way() { postern status --json | jq -e ".oneWayConnections == $1" >/dev/null;
 expect "no connection is one-way yet" one_way 0
 session_open || failed "a session"
 expect "it moves a megabyte" session_moves_much
-expect "status counts it" wait_for 10 one_way 1
+expect "status counts it" wait_for 60 one_way 1
 expect "status" postern status
 says 'answers to 1 connections leave past the gate: these end with their grants'
 postern revoke --machine vm1 >/dev/null || failed "revoke"
 refuse "without the grant nothing moves" session_moves late
 denied "nor comes anything new in" lab_ssh true
 kill "$SESSION_PID"
-expect "and it is forgotten" wait_for 10 one_way 0
+expect "and it is forgotten" wait_for 60 one_way 0

@@ -11,7 +11,7 @@ nsenter --net="/run/netns/$NS_GATEWAY" unshare -m sh -c 'mount -t tmpfs -o mode=
 	--clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$0" --config "$1"' \
 	"$POSTERN_BUILD/controlplane/daemon/posternd" "$LAB_DIR/posternd.json" >"$LAB_DIR/daemon/log" 2>&1 7>&- &
 DAEMON_PID=$!
-wait_for 20 daemon_ready_or_gone
+wait_for 60 daemon_ready_or_gone
 expect "it runs" kill -0 $DAEMON_PID
 field() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$DAEMON_PID/status"; }
 same "as its own user" $LAB_UID "$(field Uid)"
@@ -24,5 +24,5 @@ refuse "so are the links of the gate" setpriv --reuid $LAB_UID --regid $LAB_UID 
 expect "a machine" postern machine add vm1 --address $MACHINE
 expect "a policy" postern policy enable vm1 --port 22
 denied "a new connection is dropped" lab_ssh true
-expect "a request is granted" postern request vm1 --port 22 --for 1m --from $CLIENT
+expect "a request is granted" postern request vm1 --port 22 --for 1h --from $CLIENT
 expect "ssh comes in" lab_ssh true

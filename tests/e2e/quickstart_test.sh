@@ -13,9 +13,9 @@ fail() {
 }
 leftovers() {
 	ls -d /tmp/postern-lab-quickstart 2>/dev/null
-	pgrep -af 'postern-lab-quickstart' | grep -v pgrep
+	pgrep -af 'postern-lab-quickstart/' | grep -v pgrep
 	ip netns list | grep -E "postern-$(printf %s quickstart | cksum | cut -d' ' -f1)-"
-	grep postern-lab-quickstart /proc/mounts
+	grep postern-lab-quickstart/ /proc/mounts
 }
 
 tools/quickstart >"$out/said" 2>&1 || fail "quickstart ends with status $?"
@@ -29,7 +29,7 @@ for signal in INT TERM; do
 	: >"$out/said" # what the run before said is gone before the job begins, and with it its third step
 	setsid env --default-signal=INT tools/quickstart --stay >"$out/said" 2>&1 &
 	job=$!
-	for _ in $(seq 200); do grep -q '^3\. ' "$out/said" && break || sleep 0.1; done
+	for _ in $(seq 1200); do grep -q '^3\. ' "$out/said" && break || sleep 0.1; done
 	grep -q '^3\. ' "$out/said" || fail "quickstart comes to its third step"
 	kill -$signal -- -$job
 	wait $job

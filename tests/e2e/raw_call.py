@@ -7,7 +7,7 @@ import sys
 path, method, target, body = sys.argv[1:5]
 connection = http.client.HTTPConnection("localhost")
 connection.sock = socket.socket(socket.AF_UNIX)
-connection.sock.settimeout(10)
+connection.sock.settimeout(60)
 connection.sock.connect(path)
 connection.request(method, target, body.encode(), {"Content-Type": "application/json"})
 answer = connection.getresponse()

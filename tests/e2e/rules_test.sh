@@ -8,11 +8,11 @@ lab_sshd
 guarded_machine
 
 # ---- longest session time
-expect "sessions of at most 3 s" postern policy enable vm1 --port 22 --max 1h --max-session 3s
+expect "sessions of at most 10 s" postern policy enable vm1 --port 22 --max 1h --max-session 10s
 expect "a grant" postern request vm1 --port 22 --for 1h --from $CLIENT
 session_open || failed "the session opens"
 session_over() { [ "$(count flow_cut)" -gt 0 ] || { echo probe >&8 && false; }; }
-expect "past its longest time the session is refused" wait_for 10 session_over
+expect "past its longest time the session is refused" wait_for 60 session_over
 refuse "nothing moves" session_moves over
 exec 8>&-
 expect "a new session opens under the same grant" lab_ssh true
@@ -55,8 +55,8 @@ expect "the other comes in" lab_ssh -b $CLIENT_TWO true
 
 # ---- a UDP service with a standing source
 in_machine python3 "$(dirname "$0")/udp_echo.py" serve 5353 2>"$LAB_DIR/udp.log" 7>&- &
-ask_udp() { in_client python3 "$(dirname "$0")/udp_echo.py" ask "$1" 5353; }
-wait_for 5 ask_udp $MACHINE || failed "the UDP service does not answer"
+ask_udp() { in_client python3 "$(dirname "$0")/udp_echo.py" ask "$1" 5353 "${LAB_CONNECT_WITHIN:-60}"; }
+wait_for 60 ask_udp $MACHINE || failed "the UDP service does not answer"
 expect "it is guarded" postern policy enable vm1 --port 5353/udp --max 1h
 denied "shut" ask_udp $MACHINE
 expect "with a standing source" postern policy enable vm1 --port 5353/udp --max 1h --standing $CLIENT

@@ -11,7 +11,7 @@ address, open_port, closed_port, rate = sys.argv[1], int(sys.argv[2]), int(sys.a
 session = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 session.connect((address, open_port))
 session.settimeout(0.5)
-for attempt in range(10):
+for attempt in range(100):
     try:
         session.send(b"first")
         session.recv(100)

@@ -13,7 +13,8 @@ failed() {
 	exit 1
 }
 
-# expect SENTENCE COMMAND…: succeeds.   refuse SENTENCE COMMAND…: fails.   Both keep what it said in $SAID.
+# expect SENTENCE COMMAND…: succeeds.   refuse SENTENCE COMMAND…: fails.   Both keep what it said in $SAID. No answer is waited
+# for where none is expected: a few seconds, and what else shows that it was dropped is the caller's to look at.
 expect() {
 	local sentence=$1
 	shift
@@ -22,7 +23,7 @@ expect() {
 	failed "$sentence"
 }
 refuse() {
-	local sentence=$1
+	local sentence=$1 LAB_CONNECT_WITHIN=2 LAB_MOVE_WITHIN=20
 	shift
 	if SAID=$("$@" 2>&1); then
 		echo "$SAID"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A UDP service and its clients: `serve PORT` echoes on both families, `ask ADDRESS PORT` fails without an echo in 1 s,
-`session ADDRESS PORT` goes on sending from one port, and prints a line for each echo, until it is ended."""
+"""A UDP service and its clients: `serve PORT` echoes on both families, `ask ADDRESS PORT SECONDS` sends one datagram and fails
+without an echo in that time, at once where nobody listens, `session ADDRESS PORT` goes on sending from one port, and prints
+a line for each echo, until it is ended."""
 import socket
 import sys
 import time
@@ -15,12 +16,13 @@ def serve(port):
         server.sendto(data, client)
 
 
-def ask(address, port):
+def ask(address, port, seconds):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     client = socket.socket(family, socket.SOCK_DGRAM)
-    client.settimeout(1)
-    client.sendto(b"there?", (address, port))
+    client.settimeout(seconds)
+    client.connect((address, port))
     try:
+        client.send(b"there?")
         return client.recv(2048) == b"there?"
     except OSError:
         return False
@@ -45,4 +47,4 @@ if sys.argv[1] == "session":
     session(sys.argv[2], int(sys.argv[3]))
 if sys.argv[1] == "serve":
     serve(int(sys.argv[2]))
-sys.exit(0 if ask(sys.argv[2], int(sys.argv[3])) else 1)
+sys.exit(0 if ask(sys.argv[2], int(sys.argv[3]), float(sys.argv[4])) else 1)

@@ -7,11 +7,13 @@ lab_begin vlan
 guarded_machine
 mac=$(ip -n "$NS_GATEWAY" -j link show outside | jq -r '.[0].address')
 send() { in_client python3 "$(dirname "$0")/tagged_syn.py" eth0 "$mac" $CLIENT $MACHINE 22 "$@"; }
+ten_more() { [ "$(count "$1")" -ge $(($2 + 10)) ]; }
 counted() { # reason, sentence, tags
 	local before reason=$1 sentence=$2
 	shift 2
 	before=$(count "$reason")
 	send "$@"
+	wait_for 60 ten_more "$reason" "$before"
 	same "$sentence" $((before + 10)) "$(count "$reason")"
 }
 
