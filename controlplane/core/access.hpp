@@ -100,7 +100,7 @@ struct GrantUsage {
 };
 
 // What a revocation cut: the connections that these grants let in. Who shares their sources cannot be told apart on the
-// wire.
+// wire. Connections that no grant let in (adopted, learned, opened by the machine) it never reaches.
 struct CutReach {
   struct Other {
     std::uint64_t serial = 0;

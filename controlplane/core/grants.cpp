@@ -171,6 +171,8 @@ std::string Gatekeeper::Parts::told(const CutReach& reach) const {
     text += " From the same sources, connections of " + named(reach.may_include, "grant ") +
             " may be among those cut, and others of theirs live on.";
   }
+  text += " Connections that have no grant are not reached: open before the port was enforced or the gate attached, or opened by "
+          "the machine.";
   return text;
 }
 

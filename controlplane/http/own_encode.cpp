@@ -179,7 +179,8 @@ Json encode_revoked(const core::GrantView& view) {
                  {"forgotten", view.cut->forgotten},
                  {"enforced", view.cut->enforced},
                  {"coveredBy", encode_others(view.cut->covered_by)},
-                 {"mayInclude", encode_others(view.cut->may_include)}};
+                 {"mayInclude", encode_others(view.cut->may_include)},
+                 {"notReached", {"adopted", "learned", "machineOpened"}}};
   return json;
 }
 

@@ -52,6 +52,7 @@ std::string cut_text(const json& cut) {
   if (!covered.empty()) text += " They live on where covered by " + covered + ".";
   if (!besides.empty())
     text += " From the same sources, some of " + besides + " may be among them; others of those live on.";
+  text += " Sessions that have no grant (open before the port was enforced or the gate attached) are not reached.";
   return text;
 }
 
@@ -68,7 +69,7 @@ GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
   CLI::Option* serials = verb->add_option("SERIAL", serials_, "Numbers that `postern grants` shows");
   CLI::Option* machine = verb->add_option("--machine", machine_, "All live grants of this machine");
   serials->excludes(machine);
-  CLI::Option* cut = verb->add_flag("--cut", cut_, "Open sessions end too, also of a grant that is over already");
+  CLI::Option* cut = verb->add_flag("--cut", cut_, "Open sessions that came in by the grant end too, also if it is over already");
   verb->add_flag("--drain", drain_, "Open sessions live on, whatever the rule says")->excludes(cut);
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { revoke(desk); }; });
 }

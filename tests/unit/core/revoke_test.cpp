@@ -193,6 +193,17 @@ TEST_CASE("what a cut cannot reach is told, and not among what was cut") {
   world.require_in_step();
 }
 
+TEST_CASE("a cut says that it reaches nothing that came in without a grant") {
+  GateWorld world;
+  world.furnish();
+  const auto grant = world.granted(alice(), ask("vm1"));
+  REQUIRE(world.gate->revoke(olga(), grant.serial, by("cut")));
+  CHECK(says(last_record(world).detail, "that have no grant are not reached"));
+  const auto drained = world.granted(alice(), ask("vm1"));
+  REQUIRE(world.gate->revoke(olga(), drained.serial));
+  CHECK_FALSE(says(last_record(world).detail, "not reached"));
+}
+
 TEST_CASE("what was cut is not said to live on by who would have it drained") {
   GateWorld world;
   world.furnish();

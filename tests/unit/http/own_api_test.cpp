@@ -290,6 +290,7 @@ TEST_CASE("mode, session time and standing sources go round through a policy, an
   const auto revoked = world.call("POST", "/v1/grants/" + serial + "/revoke", R"({"ending":"cut"})");
   REQUIRE(revoked.status() == 200);
   CHECK(revoked.json["ending"] == "cut");
+  CHECK(revoked.json["cut"]["notReached"] == Json::array({"adopted", "learned", "machineOpened"}));
   world.require_in_step();
 }
 
