@@ -46,7 +46,7 @@ struct flow_news {
 };
 
 enum news_state {
-	NEWS_NONE, /* nothing happened, or the flow was learned and is not told of */
+	NEWS_NONE, /* nothing happened, or nothing is told of the flow: it was learned, or its end is told already */
 	NEWS_RESERVED,
 	NEWS_LOST, /* no room */
 };
@@ -56,7 +56,7 @@ enum news_state {
 #define RESERVE_FLOW_EVENT(packet, flow, event_kind, event_end)                                                       \
 	({                                                                                                            \
 		struct flow_news news_ = {0, NEWS_NONE};                                                              \
-		if (!((flow)->flags & GATE_FLOW_LEARNED)) {                                                           \
+		if (!((flow)->flags & (GATE_FLOW_LEARNED | GATE_FLOW_ENDED))) {                                       \
 			news_.event = bpf_ringbuf_reserve(&flow_events, sizeof(*news_.event), 0);                     \
 			news_.state = NEWS_LOST;                                                                      \
 			if (news_.event) {                                                                            \

@@ -162,6 +162,8 @@ static __always_inline void release_usage(__u32 flow_flags, __u32 slot, __u64 se
 {
 	struct gate_usage *usage;
 
+	if (flow_flags & GATE_FLOW_ENDED) /* the recount has left it out */
+		return;
 	if (flow_flags & GATE_FLOW_LEARNED) {
 		release_learned();
 		return;

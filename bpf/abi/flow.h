@@ -57,6 +57,7 @@ enum gate_flow_flags {
 	GATE_FLOW_ADOPTED = 1 << 2,        /* seeded by the loader; was open before the port was guarded */
 	GATE_FLOW_WATCHED = 1 << 3,        /* its grant ends in cut mode: its record is looked at on each packet */
 	GATE_FLOW_LEARNED = 1 << 4,        /* begun without a grant while its service learned; half-open: in `learning` */
+	GATE_FLOW_ENDED = 1 << 5,          /* over-long: posternd has told its end and counts it no more; stays to be refused */
 };
 
 /* The two sides stand 64 bytes apart so that ingress and egress on two CPUs do not share a cache line of writes.

@@ -3,6 +3,7 @@
 #include "controlplane/dataplane/flow_sweeper.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -70,14 +71,16 @@ core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, st
       if (!gone) return gone.error();
       if (*gone) {
         ++removed;
-        if (established && ((*gone)->flags & GATE_FLOW_LEARNED) == 0) {
+        if (established && ((*gone)->flags & (GATE_FLOW_LEARNED | GATE_FLOW_ENDED)) == 0) {
           const auto end = how_it_ended(**gone, records_.get((*gone)->slot), *established);
           closed_.push_back(closing(keys[i], **gone, end, established->boot_ns));
         }
         continue;
       }
     }
-    if (established) {
+    if (established && is_overlong(flows[i], *established)) {
+      if (auto told = end_overlong(map, keys[i], *established); !told) return told.error();
+    } else if (established) {
       count(flows[i]);
     } else if (is_one_way(keys[i].protocol, flows[i])) {
       ++one_way_so_far_;
@@ -97,6 +100,25 @@ core::Result<std::optional<gate_flow>> FlowSweeper::remove_if_dead(const Map& ma
   const auto gone = map.erase(key);
   if (!gone) return gate_error(gone.error());
   return *gone ? *flow : std::nullopt;
+}
+
+// It stays only to be refused: nobody is using it, and it must not use up its grant's cap. That its end was told is
+// written into the flow itself, so that the programs, and a daemon that starts anew, neither tell it nor count it off
+// again. What a packet writes between look-up and update is lost; at worst a connection that was opened anew on the
+// very tuple in that instant is refused, none is admitted.
+template <class Map>
+core::Result<void> FlowSweeper::end_overlong(const Map& map, const typename Map::key_type& key, const SweepTime& now) {
+  const auto read = map.lookup(key);
+  if (!read) return gate_error(read.error());
+  if (!*read || !is_overlong(**read, now) || ((*read)->flags & GATE_FLOW_ENDED) != 0) return {};
+  gate_flow flow = **read;
+  flow.flags |= GATE_FLOW_ENDED;
+  if (const auto written = map.update(key, flow, BPF_EXIST); !written) {
+    if (written.error().errno_value == ENOENT) return {};  // a packet was faster, and its program has told
+    return gate_error(written.error());
+  }
+  closed_.push_back(closing(key, flow, GATE_FLOW_END_CUT, now.boot_ns));
+  return {};
 }
 
 void FlowSweeper::count(const gate_flow& flow) {

@@ -31,7 +31,7 @@ class FlowSweeper {
   std::uint64_t walks() const { return walks_; }  // that have ended
   // Of the half-open flows that the last whole walk left.
   std::size_t one_way() const { return one_way_; }
-  // The established flows it has removed since it was last asked, but those that were learned.
+  // The established flows it has removed, or found over-long, since it was last asked, but those that were learned.
   std::vector<core::FlowEvent> take_closed() { return std::exchange(closed_, {}); }
 
  private:
@@ -42,6 +42,8 @@ class FlowSweeper {
   core::Result<std::size_t> sweep_table(const Map& map, Dead dead, std::size_t& budget, const SweepTime* established);
   template <class Map, class Dead>
   core::Result<std::optional<gate_flow>> remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead);
+  template <class Map>
+  core::Result<void> end_overlong(const Map& map, const typename Map::key_type& key, const SweepTime& now);
   void count(const gate_flow& flow);
   core::Result<void> recount();
 

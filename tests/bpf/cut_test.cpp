@@ -169,3 +169,25 @@ TEST_CASE("the longest session time ends a flow, though its grant lives") {
   CHECK(text_of_action(judged.action) == "drop");
   CHECK(text_of(judged.reasons) == "flow_cut");
 }
+
+TEST_CASE("an over-long flow whose end posternd has told and counted off goes without another word") {
+  const bool ended = GENERATE(true, false);
+  World world;
+  world.gate.admit(world.service, {.session_max_ns = 3600 * second});
+  world.ssh.open(world.gate);
+  world.gate.told_flows();
+  gate_usage usage = world.gate.maps.grant_usage.find(1).value();
+  usage.established = 5;
+  world.gate.maps.grant_usage.put(1, usage);
+  gate_flow flow = world.ssh.established(world.gate).value();
+  flow.session_end_boot_ns = now_boot_ns() - 1;
+  flow.machine.flags |= GATE_SIDE_REOPENED;
+  if (ended) flow.flags |= GATE_FLOW_ENDED;
+  world.ssh.put_established(world.gate, flow);
+  world.gate.judge(world.more().bytes());
+  CHECK_FALSE(world.ssh.established(world.gate).has_value());
+  CHECK(world.gate.maps.grant_usage.find(1)->established == (ended ? 5 : 4));
+  std::size_t closed = 0;
+  for (const gate_flow_event& event : world.gate.told_flows()) closed += event.kind == GATE_FLOW_CLOSED;
+  CHECK(closed == (ended ? 0 : 1));
+}

@@ -114,8 +114,9 @@ void Model::erase_half_open(const Tuple& tuple) {
   }
 }
 
-// An established flow no longer counts for its grant, or among those that were learned.
+// An established flow no longer counts for its grant, or among those that were learned. One whose end was told did not.
 void Model::release(const gate_flow& flow) {
+  if (flow.flags & GATE_FLOW_ENDED) return;
   gate_usage& usage = flow.flags & GATE_FLOW_LEARNED ? tables.learned_usage[0] : tables.grant_usage[flow.slot];
   const bool counts = flow.flags & GATE_FLOW_LEARNED || (flow.serial != 0 && usage.serial == flow.serial);
   if (counts && usage.established > 0) --usage.established;

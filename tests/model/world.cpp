@@ -244,6 +244,7 @@ void World::flow(const Connection& connection) {
   }
   flow.cut_generation = control_.cut_generation - static_cast<std::uint32_t>(random_.below(2));
   flow.session_end_boot_ns = random_.percent(85) ? 0 : random_.one_of({long_ago, far_away});
+  if (granted && flow.session_end_boot_ns == long_ago && random_.percent(50)) flow.flags |= GATE_FLOW_ENDED;
   flow.opened_coarse_ns = age();
   const auto side = [&](gate_flow_side& one, std::uint32_t next, std::uint32_t peer_next) {
     one = {.last_seen_coarse_ns = age(),
