@@ -18,6 +18,21 @@ constexpr int stages = 6;
 }  // namespace
 
 core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
+  auto removed = walk_on(now);
+  if (!removed) begin_anew();
+  return removed;
+}
+
+void FlowSweeper::begin_anew() {
+  cursor_.restart();
+  stage_ = 0;
+  started_ = false;
+  one_way_so_far_ = 0;
+  counts_.clear();
+  learned_ = 0;
+}
+
+core::Result<std::size_t> FlowSweeper::walk_on(const SweepTime& now) {
   const auto configured = maps_.config.lookup(0);
   if (!configured) return gate_error(configured.error());
   const gate_config config = configured->value_or(gate_config{});
@@ -36,21 +51,16 @@ core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
                        : stage_ == 4 ? sweep_table(maps_.learning_v4, half_open, budget, nullptr)
                                      : sweep_table(maps_.learning_v6, half_open, budget, nullptr);
     started_ = true;
-    if (!swept) {
-      cursor_.restart();
-      one_way_so_far_ = 0;
-      return swept.error();
-    }
+    if (!swept) return swept.error();
     removed += *swept;
     if (!cursor_.done()) continue;
     cursor_.restart();
     if (++stage_ == 2)
       if (auto counted = recount(); !counted) return counted.error();
     if (stage_ < stages) continue;
-    stage_ = 0;
-    started_ = false;
     ++walks_;
-    one_way_ = std::exchange(one_way_so_far_, 0);
+    one_way_ = one_way_so_far_;
+    begin_anew();
     break;
   }
   return removed;

@@ -24,7 +24,7 @@ class FlowSweeper {
   FlowSweeper(const loader::MapSet& maps, GrantRecords& records, std::size_t flows_per_call = 16384)
       : maps_(maps), records_(records), flows_per_call_(flows_per_call) {}
 
-  // How many flows were removed. Stops early where the walk of all six tables ends.
+  // How many flows were removed. Stops early where the walk of all six tables ends. After an error the walk begins anew.
   core::Result<std::size_t> sweep(const SweepTime& now);
   // True if the last call ended a walk: the next one begins anew.
   bool at_start() const { return stage_ == 0 && !started_; }
@@ -38,6 +38,8 @@ class FlowSweeper {
   struct Count {
     std::uint64_t serial = 0, flows = 0;
   };
+  core::Result<std::size_t> walk_on(const SweepTime& now);
+  void begin_anew();
   template <class Map, class Dead>
   core::Result<std::size_t> sweep_table(const Map& map, Dead dead, std::size_t& budget, const SweepTime* established);
   template <class Map, class Dead>

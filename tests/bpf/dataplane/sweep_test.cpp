@@ -2,6 +2,7 @@
 // Which flows the sweeper removes and which it leaves; that it works in bounded steps; that it recounts.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include "controlplane/dataplane/flow_sweeper.hpp"
 #include "tests/support/catch.hpp"
@@ -395,4 +396,32 @@ TEST_CASE("an over-long flow that stays to be refused is told once as cut, and c
   REQUIRE(table.maps.established_v4.update(key_v4(11), idle));
   CHECK(table.sweep() == 1);
   CHECK(table.sweeper.take_closed().size() == 1);
+}
+
+TEST_CASE("a walk that failed half-way begins anew and counts no flow twice") {
+  Sweepable table(4);
+  REQUIRE(table.maps.grant_records.update(3, live_record()));
+  gate_flow learned = fresh_flow();
+  learned.serial = 0;
+  learned.flags = GATE_FLOW_LEARNED;
+  for (std::uint32_t n = 0; n < 20; ++n) {
+    REQUIRE(table.maps.established_v4.update(key_v4(n), fresh_flow()));
+    REQUIRE(table.maps.established_v4.update(key_v4(100 + n), learned));
+  }
+  REQUIRE(table.maps.grant_usage.update(3, gate_usage{7, 20, 0, 0}));
+  REQUIRE(table.maps.learned_usage.update(0, gate_usage{0, 20, 0, 0}));
+  for (int calls = 0; calls < 4; ++calls) table.sweep();
+  REQUIRE_FALSE(table.sweeper.at_start());
+
+  const int fd = table.maps.established_v4.fd(), kept = ::dup(fd);
+  ::close(fd);
+  CHECK_FALSE(table.sweeper.sweep(now));
+  REQUIRE(::dup2(kept, fd) == fd);
+  ::close(kept);
+  CHECK(table.sweeper.at_start());
+
+  for (int calls = 0; calls < 100 && table.sweeper.walks() == 0; ++calls) table.sweep();
+  CHECK(table.sweeper.walks() == 1);
+  CHECK(table.maps.grant_usage.lookup(3)->value().established == 20);
+  CHECK(table.maps.learned_usage.lookup(0)->value().established == 20);
 }
