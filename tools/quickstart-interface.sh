@@ -24,7 +24,7 @@ guard_interface() {
 	setsid setpriv --reuid $LAB_UID --regid $LAB_UID --clear-groups --no-new-privs --inh-caps=-all \
 		"$POSTERN_BUILD/controlplane/daemon/posternd" --config "$home/posternd.json" </dev/null >"$home/log" 2>&1 &
 	echo $! >"$home/pid"
-	wait_for 20 interface_daemon_settled "$home" || true
+	wait_for 60 interface_daemon_settled "$home" || true
 	grep -q '^posternd: ready' "$home/log" || { cat "$home/log" >&2; wrong "posternd did not start"; }
 	right "posternd runs (process $(cat "$home/pid"), log $home/log)"
 

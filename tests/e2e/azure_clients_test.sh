@@ -9,13 +9,14 @@ kind=$1
 
 # The registry is reached from here, not from the namespaces, and trusted as this host trusts it. Installed anew only when the
 # lock changes.
+npm_ci() { npm ci --no-audit --no-fund --ignore-scripts; } # tried again: networks fail now and then
 npm_install() {
 	local into=$POSTERN_BUILD/tests/azure_js
 	local -x NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 	mkdir -p "$into"
 	cmp -s "$here/azure_js/package-lock.json" "$into/node_modules/.postern-lock" || {
 		cp "$here/azure_js/package.json" "$here/azure_js/package-lock.json" "$into/" &&
-			(cd "$into" && npm ci --no-audit --no-fund --ignore-scripts) && cp "$into/package-lock.json" "$into/node_modules/.postern-lock" || return 1
+			(cd "$into" && { npm_ci || npm_ci || npm_ci; }) && cp "$into/package-lock.json" "$into/node_modules/.postern-lock" || return 1
 	}
 	cp "$here/azure_js/drive.mjs" "$into/"
 }

@@ -21,9 +21,9 @@ asking() {
 answers() { [ "$(wc -l <"$answered")" -gt "$1" ]; }
 for round in $(seq $rounds); do
 	before=$(wc -l <"$answered")
-	asking "$round" &
+	asking "$round" 7>&- &
 	first=$!
-	asking "$((round + 100))" &
+	asking "$((round + 100))" 7>&- &
 	second=$!
 	wait_for 60 answers "$before" || failed "round $round: no request is answered: the test tests nothing"
 	sleep "0.$((RANDOM % 600 + 100))"

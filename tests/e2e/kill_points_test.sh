@@ -10,7 +10,7 @@ lab_begin kill-points
 ip -n "$NS_CLIENT" route add local 10.9.0.0/16 dev lo
 ip -n "$NS_GATEWAY" route add 10.9.0.0/16 via $CLIENT
 nsenter --net="/run/netns/$NS_MACHINE" python3 -m http.server 22 --directory "$LAB_DIR" >/dev/null 2>&1 7>&- &
-wait_for 60 in_client timeout 1 bash -c "exec 3<>/dev/tcp/$MACHINE/22" 2>/dev/null || failed "the machine does not answer"
+wait_for 60 in_client timeout 10 bash -c "exec 3<>/dev/tcp/$MACHINE/22" 2>/dev/null || failed "the machine does not answer"
 guarded_machine
 daemon_kill -TERM # from here on it is started there
 in_client python3 -B "$(dirname "$0")/kill_points.py" "$LAB_SOCKET" $MACHINE "$LAB_RUN/lab/bpf/v2/grants_v4" "$LAB_DIR" "${DAEMON[@]}" ||

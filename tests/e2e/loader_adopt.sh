@@ -74,7 +74,7 @@ open("'"$RUN_DIR"'/asked", "w")
 import os
 while not os.path.exists("'"$RUN_DIR"'/answer"): time.sleep(0.05)
 more = udp(5353); u.connect(peer); u.send(b"answer")
-time.sleep(600)' >"$RUN_DIR/server" 2>&1 &
+time.sleep(600)' >"$RUN_DIR/server" 2>&1 7>&- &
 wait_for 60 grep -q listening "$RUN_DIR/server" || failed "the server"
 : >"$RUN_DIR/client"
 nsenter --net="/run/netns/$NS_CLIENT" python3 -c '
@@ -90,7 +90,7 @@ u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("198.51.100.10", 4
 n = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); n.bind(("198.51.100.10", 40006)); n.sendto(b"a", ("198.51.100.1", 5353))
 print("connected", flush=True)
 u.recv(100); print("answered", flush=True)
-time.sleep(600)' >"$RUN_DIR/client" 2>&1 &
+time.sleep(600)' >"$RUN_DIR/client" 2>&1 7>&- &
 wait_for 60 grep -q connected "$RUN_DIR/client" || failed "the client: $(cat "$RUN_DIR/client")"
 wait_for 60 test -e "$RUN_DIR/asked" || failed "UDP"
 

@@ -11,7 +11,7 @@ program=$(loader status --json | jq '.interfaces[0].ingressProgram')
 
 replaced=0
 while [ $replaced -lt 3 ]; do # once, but where a replacement takes seconds
-	in_client ping -q -i 0.002 -c 1500 -W60 198.51.100.1 >"$RUN_DIR.ping" 2>&1 &
+	in_client ping -q -i 0.002 -c 1500 -W60 198.51.100.1 >"$RUN_DIR.ping" 2>&1 7>&- &
 	ping=$!
 	while kill -0 $ping 2>/dev/null; do
 		attach --no-dispatcher --interface gate0 >/dev/null || failed "replacing under traffic"

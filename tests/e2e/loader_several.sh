@@ -3,14 +3,14 @@
 # Several outside interfaces in one gate, and generic mode, with real packets: what is guarded is guarded on each, one
 # table of flows and grants serves all, and taking one off leaves the others as they were.
 . "$(dirname "$0")/loader_net.sh"
-reach() { in_client timeout 1 bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; } # 124: no answer
-closed() { reach "$1" 22; same "$2: no answer" 124 $?; }
+reach() { in_client timeout "${WITHIN:-20}" bash -c "exec 3<>/dev/tcp/$1/$2" 2>/dev/null; } # 124: no answer
+closed() { WITHIN=1 reach "$1" 22; same "$2: no answer" 124 $?; }
 opened() { expect "$2: an answer" wait_for 60 reach "$1" 22; }
 A=198.51.100.1 B=203.0.113.1
 guard_both() { by_hand guard "$BPFFS" $A 22; by_hand guard "$BPFFS" $B 22; }
 
-by_hand listen $A 22 80 &
-by_hand listen $B 22 80 &
+by_hand listen $A 22 80 7>&- &
+by_hand listen $B 22 80 7>&- &
 wait_for 60 reach $A 80 && wait_for 20 reach $B 80 || failed "the listeners did not start"
 
 expect "attach to the first outside interface" attach --no-dispatcher --interface gate0

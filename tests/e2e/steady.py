@@ -17,7 +17,7 @@ for attempt in range(100):
         session.recv(100)
         break
     except OSError:
-        pass
+        time.sleep(0.1)
 else:
     sys.exit("no echo from %s port %d" % (address, open_port))
 probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -35,8 +35,8 @@ def session(address, port):
     number = 0
     while True:
         number += 1
-        client.send(b"%d" % number)
         try:
+            client.send(b"%d" % number)
             print(client.recv(2048).decode(), flush=True)
             time.sleep(0.02)
         except OSError:  # lost, or late

@@ -20,7 +20,7 @@ mkdir -p "$work"/{lists/partial,cache/archives/partial,sources,packages,unpacked
 : >"$work/status"
 echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$work/sources/kernel.list"
 apt_options=(-qq -o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$work/sources" -o "Dir::State::lists=$work/lists"
-	-o "Dir::State::status=$work/status" -o "Dir::Cache=$work/cache" -o "APT::Sandbox::User=root")
+	-o "Dir::State::status=$work/status" -o "Dir::Cache=$work/cache" -o "APT::Sandbox::User=root" -o "Acquire::Retries=5")
 apt-get "${apt_options[@]}" update
 
 # The newest plain image of that version, and the package its modules moved to in newer suites.
