@@ -62,7 +62,7 @@ import socket, ssl, sys
 context = ssl._create_unverified_context()
 held = []
 def hold(source, half_sent):
-    connection = socket.create_connection(("198.51.100.1", 7823), timeout=5, source_address=(source, 0))
+    connection = socket.create_connection(("198.51.100.1", 7823), timeout=60, source_address=(source, 0))
     try:
         if half_sent:
             connection = context.wrap_socket(connection)
@@ -89,7 +89,7 @@ expect "they are held" wait_for 60 grep -qx held "$LAB_DIR/hold.out"
 authorized=(-H "Authorization: Bearer $token")
 same "somebody else is answered all the same" 200 "$(get -o /dev/null -w '%{http_code}' "${authorized[@]}" $url/v1/status)"
 same "and over the local socket nothing is felt" true "$(postern status --json | jq .ready)"
-expect "the log says how many had to go" wait_for 5 grep -q 'Connections were closed to make room\.' "$LAB_DIR/daemon/log"
+expect "the log says how many had to go" wait_for 60 grep -q 'Connections were closed to make room\.' "$LAB_DIR/daemon/log"
 echo >&8
 expect "more come" wait_for 60 grep -qx more "$LAB_DIR/hold.out"
 same "one who shares their address is answered too" 200 \

@@ -84,7 +84,7 @@ class Echo(socketserver.StreamRequestHandler):
         for line in self.rfile: self.wfile.write(line)
 class Server(socketserver.ThreadingTCPServer): allow_reuse_address = daemon_threads = True
 Server((sys.argv[1], int(sys.argv[2])), Echo).serve_forever()' "$@" 2>/dev/null 7>&- &
-	wait_for 10 in_client bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$@" 2>/dev/null || failed "the server of $1 port $2 did not start"
+	wait_for 60 in_client bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$@" 2>/dev/null || failed "the server of $1 port $2 did not start"
 }
 session_open() { # NAME ADDRESS PORT
 	mkfifo "$WORK/$1.in"
@@ -93,7 +93,7 @@ session_open() { # NAME ADDRESS PORT
 	exec {SESSIONS[$1]}>"$WORK/$1.in"
 	session_lives "$1" first
 }
-session_lives() { echo "$2" >&"${SESSIONS[$1]}" && wait_for 10 grep -qx "$2" "$WORK/$1.out"; } # NAME WORD: it goes there and back
+session_lives() { echo "$2" >&"${SESSIONS[$1]}" && wait_for 60 grep -qx "$2" "$WORK/$1.out"; } # NAME WORD: it goes there and back
 session_is_dead() { echo "$2" >&"${SESSIONS[$1]}" && ! wait_for 2 grep -qx "$2" "$WORK/$1.out"; }
 xdp_on() { ip -n "$NS_GATE" -d link show "$1" | grep -c 'prog/xdp'; }
 standing_on() { # the ids the kernel gives the programs, whatever the records say
