@@ -187,7 +187,9 @@ void wait_for_answers(const std::vector<Knock>& knocks) {
   for (const Knock& it : knocks) waiting.push_back({it.socket.get(), POLLOUT, 0});
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
-    if (left <= 0 || ::poll(waiting.data(), waiting.size(), static_cast<int>(left)) == 0) return;
+    const int ready = left <= 0 ? 0 : ::poll(waiting.data(), waiting.size(), static_cast<int>(left));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) return;
     for (pollfd& it : waiting)
       if (it.revents != 0) it.fd = -1;  // poll leaves it out
     if (std::all_of(waiting.begin(), waiting.end(), [](const pollfd& it) { return it.fd < 0; })) return;

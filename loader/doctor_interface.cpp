@@ -4,7 +4,6 @@
 #include <linux/netlink.h>
 
 #include <fstream>
-#include <string_view>
 
 #include "loader/attach_record.hpp"
 #include "loader/doctor.hpp"
@@ -24,11 +23,6 @@ constexpr int largest_mtu = 3500;
 constexpr std::uint8_t netdev_get = 1;
 constexpr std::uint16_t netdev_ifindex = 1, netdev_xdp_features = 3;
 constexpr std::uint64_t netdev_xdp_basic = 1;
-
-std::string_view text_of(Bytes value) {
-  const std::string_view text(reinterpret_cast<const char*>(value.data()), value.size());
-  return text.substr(0, text.find('\0'));
-}
 
 // One finding after the other about one interface.
 class Report {

@@ -6,7 +6,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -48,9 +47,7 @@ GuardedServices services_in(const MapSet& maps) {
 std::string link_kind_of(Bytes info) {
   std::string kind;
   for_each_attribute(info, [&kind](std::uint16_t type, Bytes value) {
-    if (type != IFLA_INFO_KIND) return;
-    kind.assign(reinterpret_cast<const char*>(value.data()), value.size());
-    kind.resize(std::min(kind.find('\0'), kind.size()));
+    if (type == IFLA_INFO_KIND) kind = text_of(value);
   });
   return kind;
 }

@@ -71,4 +71,9 @@ void for_each_attribute(Bytes area, const std::function<void(std::uint16_t, Byte
   }
 }
 
+std::string_view text_of(Bytes value) {
+  const std::string_view text(reinterpret_cast<const char*>(value.data()), value.size());
+  return text.substr(0, text.find('\0'));
+}
+
 }  // namespace postern::loader

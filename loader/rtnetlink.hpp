@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <span>
+#include <string_view>
 
 #include "loader/error.hpp"
 
@@ -22,6 +23,9 @@ LoaderResult<void> dump_rtnetlink(std::uint16_t type, Bytes body,
                                   const std::function<void(std::uint16_t, Bytes)>& visit);
 // Calls visit(type, value) for each attribute of an area that holds nothing else; nested flags are taken away.
 void for_each_attribute(Bytes area, const std::function<void(std::uint16_t, Bytes)>& visit);
+
+// A text attribute, which may end with a NUL; lives as long as the message.
+std::string_view text_of(Bytes value);
 
 // The fixed part of a message; zeroes if it is shorter.
 template <class Body>

@@ -58,9 +58,12 @@ silent connection_tracking ''
 VIEW=(setpriv --bounding-set=-net_admin --inh-caps=-all)
 told connection_tracking '' 'monitor mode'
 VIEW=()
+instead() { # PLACE OURS: doctor sees ours there
+	VIEW=(unshare -m sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' _ "$2" "$(readlink -f "$1")")
+}
 shown() { # FILE CONTENT: doctor sees it in the file's place
 	printf '%s\n' "$2" >"$SHOWN/${1##*/}"
-	VIEW=(unshare -m sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' _ "$SHOWN/${1##*/}" "$1")
+	instead "$1" "$SHOWN/${1##*/}"
 }
 SHOWN=$(mktemp -d) || failed "a folder"
 trap 'status=$?; trap - EXIT; rm -rf "$SHOWN"; clear_away; exit $status' EXIT
@@ -75,13 +78,13 @@ silent daemon_rights ''
 VIEW=()
 if [ -e /sys/kernel/btf/vmlinux ]; then
 	silent btf ''
-	VIEW=(unshare -m sh -c 'mount --bind "$1" /sys/kernel/btf && shift && exec "$@"' _ "$SHOWN")
+	instead /sys/kernel/btf "$SHOWN"
 fi
 told btf '' 'dispatcher'
 VIEW=()
 if [ -d /sys/kernel/security ]; then
 	echo 'none [integrity] confidentiality' >"$SHOWN/lockdown"
-	VIEW=(unshare -m sh -c 'mount --bind "$1" /sys/kernel/security && shift && exec "$@"' _ "$SHOWN")
+	instead /sys/kernel/security "$SHOWN"
 	SAID=$(doctor)
 	says 'note  the kernel is locked down \(integrity\)'
 	VIEW=()
@@ -114,7 +117,7 @@ grep -q 'is a port of' <<<"$SAID" && failed "a port of nothing"
 ip -n "$NS_GATE" link delete veth2
 
 mkdir -p "$SHOWN/net/gate0/device"
-VIEW=(unshare -m sh -c 'mount --bind "$1" /sys/class/net && shift && exec "$@"' _ "$SHOWN/net")
+instead /sys/class/net "$SHOWN/net"
 echo 0 >"$SHOWN/net/gate0/device/sriov_numvfs"
 silent sriov gate0 -i gate0
 echo 2 >"$SHOWN/net/gate0/device/sriov_numvfs"
@@ -192,6 +195,13 @@ time.sleep(600)' >"$SHOWN/server" 2>&1 7>&- &
 wait_for 60 grep -q listening "$SHOWN/server" || failed "the neighbours: $(cat "$SHOWN/server")"
 in_gate ping -c1 -W60 203.0.113.77 >/dev/null && in_gate ping -c1 -W60 203.0.113.78 >/dev/null || failed "the neighbours do not answer"
 told unknown_machine 203.0.113.77 'answers on port 22' -i gate0
+poll_fails() { VIEW=(strace -qq -o "$SHOWN/polls" -e trace=poll -e "inject=poll:error=$1"); }
+poll_fails EINTR:when=1
+told unknown_machine 203.0.113.77 'answers on port 22' -i gate0
+poll_fails ENOMEM
+expect "who cannot wait for answers" doctor "${guard[@]}" -i gate0
+same "does not try it all the time" 1 "$(grep -c ^poll "$SHOWN/polls")"
+VIEW=()
 silent unknown_machine 203.0.113.78 -i gate0
 silent unknown_machine 203.0.113.77 -i gate0 --guard 203.0.113.77:3389
 
@@ -205,19 +215,19 @@ nat() { # RULE: the only one
 		}
 	NFT
 }
+told_unless() { # FORWARD OTHER RULE PATTERN: told, unless that forward is declared; another does not help
+	nat "$3"
+	told nat_rule "$rule" "$4"
+	silent nat_rule "$rule" --guard "$1"
+	told nat_rule "$rule" 'guarded port' --guard "$2"
+}
 silent nat_rule "$rule"
-nat "tcp dport 2222 dnat to $MACHINE:22"
-told nat_rule "$rule" "leads to the guarded port 22 of $MACHINE"
-silent nat_rule "$rule" --guard 198.51.100.1:2222
-told nat_rule "$rule" 'guarded port' --guard 198.51.100.1:2223
+told_unless 198.51.100.1:2222 198.51.100.1:2223 "tcp dport 2222 dnat to $MACHINE:22" "leads to the guarded port 22 of $MACHINE"
 nat "tcp dport 2222 dnat to $MACHINE:23"
 silent nat_rule "$rule"
 nat "tcp dport 2222 dnat to 203.0.113.11:22"
 silent nat_rule "$rule"
-nat "ip daddr 192.0.2.1 dnat to $MACHINE"
-told nat_rule "$rule" 'guarded port'
-silent nat_rule "$rule" --guard 192.0.2.1:22
-told nat_rule "$rule" 'guarded port' --guard 192.0.2.2:22
+told_unless 192.0.2.1:22 192.0.2.2:22 "ip daddr 192.0.2.1 dnat to $MACHINE" 'guarded port'
 nat "tcp dport { 20-30, 2222 } dnat to $MACHINE"
 told nat_rule "$rule" 'guarded port'
 nat "tcp dport { 2000-3000, 2222 } dnat to $MACHINE"
@@ -232,7 +242,7 @@ silent nat_rule "$rule"
 in_gate nft flush ruleset
 silent nat_rule nft
 : >"$SHOWN/nothing"
-VIEW=(unshare -m sh -c 'mount --bind "$1" "$(readlink -f "$(command -v nft)")" && shift && exec "$@"' _ "$SHOWN/nothing")
+instead "$(command -v nft)" "$SHOWN/nothing"
 told nat_rule nft 'no program nft'
 VIEW=()
 legacy() { # PROGRAM WORDS…: the only rule
@@ -242,7 +252,7 @@ rule="iptables, chain PREROUTING"
 legacy iptables --dport 2222 -j DNAT --to-destination $MACHINE:22
 told nat_rule "$rule" "leads to the guarded port 22 of $MACHINE"
 silent nat_rule "$rule" --guard 198.51.100.1:2222
-VIEW=(unshare -m sh -c 'mount --bind "$1" "$(readlink -f "$(command -v iptables-save)")" && shift && exec "$@"' _ "$SHOWN/nothing")
+instead "$(command -v iptables-save)" "$SHOWN/nothing"
 told nat_rule "table ip nat, chain PREROUTING" 'cannot read it'
 VIEW=()
 silent nat_rule "table ip nat, chain PREROUTING"
