@@ -198,6 +198,7 @@ told unknown_machine 203.0.113.77 'answers on port 22' -i gate0
 poll_fails() { VIEW=(strace -qq -o "$SHOWN/polls" -e trace=poll -e "inject=poll:error=$1"); }
 poll_fails EINTR:when=1
 told unknown_machine 203.0.113.77 'answers on port 22' -i gate0
+[ "$(grep -c ^poll "$SHOWN/polls")" -gt 1 ] || failed "an interrupted poll ends the waiting"
 poll_fails ENOMEM
 expect "who cannot wait for answers" doctor "${guard[@]}" -i gate0
 same "does not try it all the time" 1 "$(grep -c ^poll "$SHOWN/polls")"
