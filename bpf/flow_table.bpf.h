@@ -48,8 +48,9 @@ static __always_inline __u64 flow_tuple(const struct packet *packet)
 }
 
 /* Was what has been read of the entry so far this flow's? Its element may have been freed and used for another one
- * meanwhile, whose grant lives or whose record says nothing of a cut: so whatever lets a packet pass asks this last. What is
- * written after that may still go to another flow, once: it moves its counters or its idle time, and admits nobody. */
+ * meanwhile, whose grant lives or whose record says nothing of a cut: so whatever lets a packet pass asks this last.
+ * What is written after that may still go to another flow, once: it moves its counters or its idle time, and admits
+ * nobody. */
 static __always_inline _Bool is_still_of(const struct gate_flow *flow, const struct packet *packet)
 {
 	barrier();
@@ -167,9 +168,9 @@ static __always_inline _Bool is_same_flow(const struct gate_flow *old, const str
 }
 
 /* Moves a half-open flow to the established ones, over a dead predecessor if there is one. 0: no room, or the grant, or
- * what was learned, is at its cap; the flow stays half-open and the next packet tries again. Two CPUs may do this at once: the second
- * replaces what the first stored and gives its count back. Static: a global function's arguments are plain memory to the
- * verifier, and before 6.2 that cannot be stored in a map. */
+ * what was learned, is at its cap; the flow stays half-open and the next packet tries again. Two CPUs may do this at
+ * once: the second replaces what the first stored and gives its count back. Static: a global function's arguments are
+ * plain memory to the verifier, and before 6.2 that cannot be stored in a map. */
 static __noinline int establish(const struct packet *packet, struct gate_flow *half)
 {
 	struct flow_news closed = {0, NEWS_NONE};
@@ -191,7 +192,8 @@ static __noinline int establish(const struct packet *packet, struct gate_flow *h
 		old_flags = old->flags;
 		is_new = !is_same_flow(old, half);
 		if (is_new)
-			closed = RESERVE_FLOW_EVENT(packet, old, GATE_FLOW_CLOSED, how_it_ended(old, GATE_FLOW_END_REPLACED));
+			closed = RESERVE_FLOW_EVENT(packet, old, GATE_FLOW_CLOSED,
+						    how_it_ended(old, GATE_FLOW_END_REPLACED));
 	}
 	if (!store_established(packet, half)) {
 		discard_flow_event(closed);
@@ -202,7 +204,7 @@ static __noinline int establish(const struct packet *packet, struct gate_flow *h
 	submit_flow_event(closed);
 	if (old)
 		release_usage(old_flags, old_slot, old_serial);
-	if (!is_still_of(half, packet)) { /* what was copied may be another flow's, whose grant this one does not have */
+	if (!is_still_of(half, packet)) { /* what was copied may be another flow's, whose grant is not its own */
 		erase_established(packet);
 		return 0;
 	}

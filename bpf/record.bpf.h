@@ -80,9 +80,9 @@ static __always_inline _Bool is_cut(struct gate_flow *flow, struct judgement *ju
 	return 0;
 }
 
-/* Puts the flow under the grant that the judgement found; its longest time counts from when it was opened, whatever grant it
- * had. The generation is the one from before the look-up: a cut since
- * then, of this very grant perhaps, makes the flow's next packet look at the record. */
+/* Puts the flow under the grant that the judgement found; its longest time counts from when it was opened, whatever
+ * grant it had. The generation is the one from before the look-up: a cut since then, of this very grant perhaps, makes
+ * the flow's next packet look at the record. */
 static __always_inline void bind_grant(struct gate_flow *flow, struct judgement *judgement)
 {
 	const struct gate_record *record = find_record(judgement->slot);
@@ -105,8 +105,8 @@ static __always_inline void bind_grant(struct gate_flow *flow, struct judgement 
 		flow->session_end_boot_ns = flow->opened_boot_ns + record->session_max_ns;
 }
 
-/* One flow fewer. A recount may have set the count to 0 meanwhile: then the step below is taken back, and until it is the
- * count is compared as a number with a sign, so that nobody is refused for it. */
+/* One flow fewer. A recount may have set the count to 0 meanwhile: then the step below is taken back, and until it is
+ * the count is compared as a number with a sign, so that nobody is refused for it. */
 static __always_inline void give_back(__u64 *flows)
 {
 	if ((__s64)__sync_fetch_and_add(flows, -1) <= 0)
@@ -127,7 +127,8 @@ static __always_inline _Bool claim_usage(__u32 slot, __u64 serial, __u32 cap)
 	return 0;
 }
 
-/* Whoever opens connections without a grant can do so in anybody's name: what is learned gets a part of the table only. */
+/* Whoever opens connections without a grant can do so in anybody's name: what is learned gets only a part of the
+ * table. */
 static __always_inline _Bool claim_learned(void)
 {
 	const __s64 most = SETTING(learned_max, GATE_LEARNED_MAX);

@@ -45,8 +45,9 @@ static __always_inline _Bool is_older(__u64 then_coarse_ns, __u64 idle_ns, struc
 	return now > then_coarse_ns && now - then_coarse_ns > idle_ns;
 }
 
-/* Closed and lingered, idle too long, or overtaken by a new connection on the same tuple. A UDP flow lives by the machine's
- * packets alone: after its grant has ended nobody outside can keep it, and while the grant lives nothing is lost. */
+/* Closed and lingered, idle too long, or overtaken by a new connection on the same tuple. A UDP flow lives by the
+ * machine's packets alone: after its grant has ended nobody outside can keep it, and while the grant lives nothing is
+ * lost. */
 static __always_inline _Bool is_dead(const struct packet *packet, const struct gate_flow *flow,
 				     struct judgement *judgement)
 {
@@ -73,12 +74,13 @@ static __always_inline _Bool is_half_open_stale(const struct packet *packet, con
 	return is_older(last, idle_ns, judgement);
 }
 
-/* The machine has acknowledged nothing of this half-open flow, and here is a packet of quite another connection: what began
- * the flow was sent in the client's name by somebody else, and must not stand in the real connection's way. */
+/* The machine has acknowledged nothing of this half-open flow, and here is a packet of quite another connection: what
+ * began the flow was sent in the client's name by somebody else, and must not stand in the real connection's way. */
 static __always_inline _Bool is_overtaken(const struct packet *packet, const struct gate_flow *flow)
 {
 	return packet->kind == PACKET_TRANSPORT && packet->protocol == PROTOCOL_TCP &&
-	       !(packet->tcp_flags & TCP_RST) && !(flow->machine.flags & GATE_SIDE_ACKED_PEER) && !is_near(packet->sequence, flow->client.seq_next);
+	       !(packet->tcp_flags & TCP_RST) && !(flow->machine.flags & GATE_SIDE_ACKED_PEER) &&
+	       !is_near(packet->sequence, flow->client.seq_next);
 }
 
 /* Adds the packet to the side that sent it. */
@@ -130,7 +132,8 @@ static __always_inline _Bool acknowledges(const struct packet *packet, const str
 }
 
 /* The client's packet on an established flow. Anybody may send in its name, so its FIN counts only near the window, and
- * its RST only if it is exactly what the machine expects next (RFC 5961, 3.2); of an adopted flow the machine has to tell first. A closed flow is not kept by packets. */
+ * its RST only if it is exactly what the machine expects next (RFC 5961, 3.2), which of an adopted flow the machine has
+ * to tell first. A closed flow is not kept by packets. */
 static __always_inline void learn_client(struct gate_flow *flow, const struct packet *packet,
 					 struct judgement *judgement)
 {
@@ -153,8 +156,8 @@ static __always_inline void learn_client(struct gate_flow *flow, const struct pa
 	count_packet(client, packet, 1, judgement);
 }
 
-/* The client's packet on a half-open flow that its own packets opened. Learned UDP is established here, by the client's packet
- * after the machine's answer. */
+/* The client's packet on a half-open flow that its own packets opened. Learned UDP is established here, by the client's
+ * packet after the machine's answer. */
 static __always_inline void advance_half_open(struct gate_flow *flow, const struct packet *packet,
 					      struct judgement *judgement)
 {

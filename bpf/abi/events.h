@@ -6,8 +6,9 @@
 
 #include "base.h"
 
-/* Ring `drop_events`: a packet that was dropped, or would have been. At most config.drop_events_per_second on each CPU of
- * the services that share a budget (their ids are the same modulo GATE_DROP_BUDGETS); the counters count them all. Addresses and ports are 0 as far as the packet does not tell. */
+/* Ring `drop_events`: a packet that was dropped, or would have been. At most config.drop_events_per_second on each CPU
+ * for each budget (see GATE_DROP_BUDGETS); the counters count them all. Addresses and ports that the packet does not
+ * tell are 0. */
 struct gate_drop_event {
 	__u64 time_boot_ns;
 	__u8 source[16]; /* IPv4: the first four bytes */
@@ -43,8 +44,9 @@ enum gate_flow_end {
 	GATE_FLOW_END_REPLACED = 5, /* a new connection stands on its addresses and ports */
 };
 
-/* Ring `flow_events`: never rate-limited. A flow that posternd's sweeper removes is not told here: the sweeper knows. Nor is
- * a learned one, which anybody may open as he likes: its packets are told as drops that were not. */
+/* Ring `flow_events`: never rate-limited. A flow that posternd's sweeper removes, or whose end it has told, is not told
+ * here: the sweeper knows. Nor is a learned one, which anybody may open as he likes: its packets are told as drops that
+ * were not. */
 struct gate_flow_event {
 	__u64 time_boot_ns;
 	__u64 opened_boot_ns;  /* when the flow's first packet came */
@@ -67,8 +69,10 @@ struct gate_flow_event {
 };
 GATE_ASSERT_SIZE(gate_flow_event, 112);
 
-/* Map `drop_budget`, per CPU, by service id modulo GATE_DROP_BUDGETS (0 also: judged by their address): how many drops may
- * still be told. So who is noisy at one service does not hide what happens at another. */
+/* Map `drop_budget`, per CPU, by service id modulo GATE_DROP_BUDGETS (0 also: judged by their address): how many drops
+ * may still be told. So who is noisy at one service does not hide what happens at another, unless the two share a
+ * budget. Sources have no budgets of their own, since anybody can make up new ones: who is noisy at a service does hide
+ * the drops of others at it. */
 #define GATE_DROP_BUDGETS 16
 
 struct gate_drop_budget {

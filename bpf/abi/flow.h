@@ -6,8 +6,8 @@
 
 #include "base.h"
 
-/* Maps `half_open_v4`, `learning_v4`, `established_v4` and their _v6 twins. Always seen from the client: ingress packets have it
- * as source, egress packets as destination. */
+/* Maps `half_open_v4`, `learning_v4`, `established_v4` and their _v6 twins. Always seen from the client: ingress
+ * packets have it as source, egress packets as destination. */
 struct gate_flow_key_v4 {
 	__be32 client;
 	__be32 machine;
@@ -48,7 +48,7 @@ enum gate_side_flags {
 	GATE_SIDE_FIN = 1 << 3,
 	GATE_SIDE_RST = 1 << 4,        /* an RST that counts (RFC 5961): the flow is closed */
 	GATE_SIDE_SENT_DATA = 1 << 5,
-	GATE_SIDE_REOPENED = 1 << 6,   /* egress, on an established flow: the machine answered a new SYN on this tuple */
+	GATE_SIDE_REOPENED = 1 << 6,   /* egress, on an established flow: the machine answered a new SYN on its tuple */
 };
 
 enum gate_flow_flags {
@@ -56,8 +56,8 @@ enum gate_flow_flags {
 	GATE_FLOW_MACHINE_OPENED = 1 << 1, /* the machine sent the SYN */
 	GATE_FLOW_ADOPTED = 1 << 2,        /* seeded by the loader; was open before the port was guarded */
 	GATE_FLOW_WATCHED = 1 << 3,        /* its grant ends in cut mode: its record is looked at on each packet */
-	GATE_FLOW_LEARNED = 1 << 4,        /* begun without a grant while its service learned; half-open: in `learning` */
-	GATE_FLOW_ENDED = 1 << 5,          /* over-long: posternd has told its end and counts it no more; stays to be refused */
+	GATE_FLOW_LEARNED = 1 << 4, /* begun without a grant while its service learned; half-open: in `learning` */
+	GATE_FLOW_ENDED = 1 << 5,   /* over-long: stays to be refused; its end is told, and it counts no more */
 };
 
 /* The two sides stand 64 bytes apart so that ingress and egress on two CPUs do not share a cache line of writes.
@@ -65,14 +65,15 @@ enum gate_flow_flags {
  *
  * An element of a hash may be freed and used again, for another flow, under a reader. So the value names its key, and
  * does so first: a copy that is under way changes this before anything else. A flow whose `tuple` is not that of its
- * key is as good as not there; whoever puts one in (also the loader, when it adopts) sets gate_flow_tuple_v4() or _v6(), with config.flow_seeds. */
+ * key is as good as not there. Whoever puts one in (also the loader, when it adopts) sets it to gate_flow_tuple_v4()
+ * or _v6(), with config.flow_seeds. */
 struct gate_flow {
 	__u64 tuple;
 	struct gate_flow_side client;
 	__u64 serial; /* of the grant that let it in; 0: none (machine-opened, adopted, learned) */
 	__u64 opened_coarse_ns;
 	__u64 opened_boot_ns;
-	__u64 session_end_boot_ns; /* longest session time; 0: none. Without a grant the flow is then over as if it were idle */
+	__u64 session_end_boot_ns; /* longest session time; 0: none. Without a grant it is then over like an idle one */
 	__u32 slot;
 	__u32 service;
 	__u32 cut_generation; /* control.cut_generation when the record was last looked at */
@@ -87,8 +88,8 @@ GATE_ASSERT(__builtin_offsetof(struct gate_flow, machine) - __builtin_offsetof(s
 			    sizeof(struct gate_flow_side) >= 64,
 	    "the two sides must stand at least 64 bytes apart");
 
-/* A sum of products with secret factors (multilinear hashing): whoever does not know them finds no two flows that have the
- * same one but by luck, once in 2^32. Never 0. */
+/* A sum of products with secret factors (multilinear hashing): whoever does not know them finds no two flows that have
+ * the same one but by luck, once in 2^32. Never 0. */
 #define GATE_FLOW_SEEDS 10
 
 static inline __u64 gate_flow_tuple_v4(const struct gate_flow_key_v4 *key, const __u64 *seeds)
