@@ -1,46 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which flows the sweeper removes and which it leaves; that it works in bounded steps; that it recounts.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <unistd.h>
-
-#include "controlplane/dataplane/flow_sweeper.hpp"
-#include "tests/support/catch.hpp"
-#include "tests/support/pinned_gate.hpp"
+#include "tests/bpf/dataplane/sweepable.hpp"
 
 using namespace postern;
-using test::PinnedGate;
+using namespace postern::test;
 
 namespace {
-
-constexpr std::uint64_t second = 1'000'000'000;
-constexpr dataplane::SweepTime now{1'000'000 * second, 2'000'000 * second};
-constexpr std::uint64_t long_ago = 500'000 * second;
-
-gate_config settings() {
-  gate_config config{};
-  config.abi = GATE_ABI;
-  config.tcp_half_open_idle_ns = 60 * second;
-  config.tcp_established_idle_ns = 432'000 * second;
-  config.tcp_closed_linger_ns = 120 * second;
-  config.udp_half_open_idle_ns = 30 * second;
-  config.udp_established_idle_ns = 120 * second;
-  return config;
-}
-
-gate_record live_record() {
-  return {7, now.boot_ns + second, 0, GATE_RECORD_LIVE, GATE_ENDING_DRAIN};
-}
-
-// Seen on both sides a second ago, under grant 7 in slot 3.
-gate_flow fresh_flow() {
-  gate_flow flow{};
-  flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - second;
-  flow.opened_coarse_ns = long_ago;
-  flow.serial = 7;
-  flow.slot = 3;
-  return flow;
-}
 
 struct Row {
   const char* name;
@@ -177,38 +142,6 @@ constexpr Row rows[] = {
        flow.serial = 0;
        record.state = GATE_RECORD_VACANT;
      }},
-};
-
-gate_flow_key_v4 key_v4(std::uint32_t n, std::uint8_t protocol = IPPROTO_TCP) {
-  gate_flow_key_v4 key{};
-  key.client = htonl(0x0a000000 + n);
-  key.machine_port_be = htons(22);
-  key.protocol = protocol;
-  return key;
-}
-
-gate_flow_key_v6 key_v6(std::uint8_t protocol) {
-  gate_flow_key_v6 key{};
-  key.client[0] = 0x20;
-  key.protocol = protocol;
-  return key;
-}
-
-struct Sweepable {
-  explicit Sweepable(std::size_t flows_per_call = 16384)
-      : records(*dataplane::GrantRecords::open(maps)), sweeper(maps, records, flows_per_call) {
-    REQUIRE(maps.config.update(0, settings()));
-  }
-  std::size_t sweep() {
-    const auto removed = sweeper.sweep(now);
-    INFO((removed ? std::string() : removed.error().message));
-    REQUIRE(removed);
-    return *removed;
-  }
-  PinnedGate gate;
-  loader::MapSet maps = gate.open();
-  dataplane::GrantRecords records;
-  dataplane::FlowSweeper sweeper;
 };
 
 }  // namespace
@@ -356,72 +289,4 @@ TEST_CASE("every established flow that goes is told, with why; half-open ones an
   REQUIRE(table.maps.established_v6.update(key_v6(IPPROTO_TCP), fresh_flow()));
   table.sweep();
   CHECK(table.sweeper.take_closed().empty());
-}
-
-TEST_CASE("an over-long flow that stays to be refused is told once as cut, and counts for its grant no more") {
-  Sweepable table;
-  gate_flow overlong = fresh_flow();
-  overlong.session_end_boot_ns = now.boot_ns;
-  gate_flow in_time = fresh_flow();
-  in_time.session_end_boot_ns = now.boot_ns + 1;
-  REQUIRE(table.maps.grant_records.update(3, live_record()));
-  for (std::uint32_t n = 0; n < 3; ++n) REQUIRE(table.maps.established_v4.update(key_v4(n), in_time));
-  REQUIRE(table.maps.established_v4.update(key_v4(10), overlong));
-  REQUIRE(table.maps.established_v6.update(key_v6(IPPROTO_TCP), overlong));
-  REQUIRE(table.maps.grant_usage.update(3, gate_usage{7, 5, 0, 0}));
-
-  CHECK(table.sweep() == 0);
-  CHECK(table.maps.grant_usage.lookup(3)->value().established == 3);
-  const auto closed = table.sweeper.take_closed();
-  REQUIRE(closed.size() == 2);
-  for (const core::FlowEvent& event : closed) {
-    CHECK(event.kind == core::FlowEvent::Kind::closed);
-    CHECK(event.end == "cut");
-    CHECK(event.grant == 7);
-  }
-  CHECK(table.sweep() == 0);
-  CHECK(table.maps.grant_usage.lookup(3)->value().established == 3);
-  CHECK(table.sweeper.take_closed().empty());
-
-  gate_flow idle = table.maps.established_v4.lookup(key_v4(10))->value();
-  CHECK(idle.session_end_boot_ns == now.boot_ns);
-  CHECK(idle.client.last_seen_coarse_ns == overlong.client.last_seen_coarse_ns);
-  idle.client.last_seen_coarse_ns = idle.machine.last_seen_coarse_ns = 1;
-  REQUIRE(table.maps.established_v4.update(key_v4(10), idle));
-  CHECK(table.sweep() == 1);
-  CHECK(table.sweeper.take_closed().empty());
-
-  // One that goes before it was told as over-long is told when it goes.
-  idle.flags = 0;
-  REQUIRE(table.maps.established_v4.update(key_v4(11), idle));
-  CHECK(table.sweep() == 1);
-  CHECK(table.sweeper.take_closed().size() == 1);
-}
-
-TEST_CASE("a walk that failed half-way begins anew and counts no flow twice") {
-  Sweepable table(4);
-  REQUIRE(table.maps.grant_records.update(3, live_record()));
-  gate_flow learned = fresh_flow();
-  learned.serial = 0;
-  learned.flags = GATE_FLOW_LEARNED;
-  for (std::uint32_t n = 0; n < 20; ++n) {
-    REQUIRE(table.maps.established_v4.update(key_v4(n), fresh_flow()));
-    REQUIRE(table.maps.established_v4.update(key_v4(100 + n), learned));
-  }
-  REQUIRE(table.maps.grant_usage.update(3, gate_usage{7, 20, 0, 0}));
-  REQUIRE(table.maps.learned_usage.update(0, gate_usage{0, 20, 0, 0}));
-  for (int calls = 0; calls < 4; ++calls) table.sweep();
-  REQUIRE_FALSE(table.sweeper.at_start());
-
-  const int fd = table.maps.established_v4.fd(), kept = ::dup(fd);
-  ::close(fd);
-  CHECK_FALSE(table.sweeper.sweep(now));
-  REQUIRE(::dup2(kept, fd) == fd);
-  ::close(kept);
-  CHECK(table.sweeper.at_start());
-
-  for (int calls = 0; calls < 100 && table.sweeper.walks() == 0; ++calls) table.sweep();
-  CHECK(table.sweeper.walks() == 1);
-  CHECK(table.maps.grant_usage.lookup(3)->value().established == 20);
-  CHECK(table.maps.learned_usage.lookup(0)->value().established == 20);
 }
