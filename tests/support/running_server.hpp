@@ -56,8 +56,11 @@ class RunningServer {
   }
   // What was closed still counts for a moment.
   bool comes_down_to(std::size_t connections_max) {
-    for (int i = 0; i < 3000 && connections() > connections_max; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    return connections() <= connections_max;
+    for (int i = 0; i < 3000; ++i) {
+      if (connections() <= connections_max) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return false;
   }
 
   std::string path() const { return folder_ / "api.sock"; }
