@@ -3,6 +3,7 @@
 #include "loader/adopt.hpp"
 
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <tuple>
 
+#include "loader/interface.hpp"
 #include "loader/map_set.hpp"
 #include "loader/open_sessions.hpp"
 #include "loader/probe.hpp"
@@ -49,6 +51,15 @@ class ServiceIndex {
   }
 
   const std::set<std::uint32_t>& ids() const { return ids_; }
+
+  // Is one of these services another host's, so that its sessions only pass through here?
+  bool any_beyond(const std::set<std::uint32_t>& services) const {
+    const auto own = host_addresses();
+    return std::any_of(exact_.begin(), exact_.end(), [&](const auto& each) {
+      const auto& [family, address, port, protocol] = each.first;
+      return services.contains(each.second) && !own.contains({family == GATE_IPV4 ? AF_INET : AF_INET6, address});
+    });
+  }
 
   std::optional<std::uint32_t> find(const OpenSession& session) const {
     if (!ports_.contains({session.protocol, session.machine_port_be})) return std::nullopt;
@@ -177,6 +188,10 @@ LoaderResult<AdoptReport> adopt(const MapSet& maps, const std::set<std::uint32_t
   const auto tracked = tracked_sessions([&](const OpenSession& session) { return service_of(session).has_value(); }, take);
   if (!tracked && tracked.error().errno_value != ENOENT) return tracked.error();
   if (!tracked) report.warnings.push_back(tracked.error().sentence);
+  if (tracked && *tracked == 0 && index.any_beyond(services))
+    report.warnings.push_back("no connection is tracked on this host now, so of the sessions through it only those go on that "
+                              "moved while their port was monitored: `postern policy enable --monitor` first, or ask for "
+                              "tracking by a rule (ct state)");
   if (failed) return *failed;
   if (report.not_stored > 0)
     report.warnings.push_back("the table of flows is full: " + std::to_string(report.not_stored) +

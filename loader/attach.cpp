@@ -165,7 +165,7 @@ LoaderResult<void> Attach::configure() {
     unconfirmed = now + static_cast<std::uint64_t>(std::chrono::nanoseconds(*options_.confirm_within).count());
   else if (unconfirmed)
     report_.warnings.push_back("an earlier attach still waits for `postern-loader confirm`; its deadline stays");
-  if (auto written = write_config(*maps_, unconfirmed); !written) return written;
+  if (auto written = write_config(*maps_, unconfirmed, options_.limits); !written) return written;
   report_.unconfirmed_boot_ns = unconfirmed;
   if (auto added = add_failsafes(record); !added) return added;
   return write_record(instance_, record);

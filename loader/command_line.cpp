@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
 
 #include "loader/attach_record.hpp"
 #include "loader/boot_snapshot.hpp"
@@ -27,8 +29,9 @@ void add_instance(CLI::App& command, Instance& instance) {
   command.add_option("--run-dir", instance.run_dir, "Where gates keep their maps and records")->capture_default_str();
 }
 
-// "60s", "10m", "1500ms", or seconds.
-std::chrono::milliseconds parse_time(const std::string& text) {
+// "60s", "10m", "2h", "5d", "1500ms", or seconds.
+std::chrono::milliseconds parse_time(const std::string& option, const std::string& text, std::chrono::milliseconds least,
+                                     std::chrono::hours most) {
   std::size_t used = 0;
   double amount = 0;
   try {
@@ -37,10 +40,21 @@ std::chrono::milliseconds parse_time(const std::string& text) {
     used = 0;
   }
   const std::string unit = text.substr(used);
-  const double factor = unit == "ms" ? 1 : unit.empty() || unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
-  if (used == 0 || factor == 0 || !(amount * factor >= 1 && amount * factor <= 86'400'000))
-    throw CLI::ValidationError("--confirm-within", "\"" + text + "\" is no time between 1ms and 24 hours, such as 60s");
-  return std::chrono::milliseconds(static_cast<long long>(amount * factor));
+  static const std::map<std::string, double> factors = {{"ms", 1}, {"", 1000}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  const auto factor = factors.find(unit);
+  const double milliseconds = used == 0 || factor == factors.end() ? 0 : amount * factor->second;
+  if (!(milliseconds >= static_cast<double>(least.count()) &&
+        milliseconds <= static_cast<double>(std::chrono::milliseconds(most).count())))
+    throw CLI::ValidationError(option, "\"" + text + "\" is no time between " + std::to_string(least.count()) + "ms and " +
+                                           std::to_string(most.count()) + "h, such as 60s, 10m, 2h or 5d");
+  return std::chrono::milliseconds(static_cast<long long>(milliseconds));
+}
+
+void add_idle_time(CLI::App& command, const std::string& name, const std::string& help,
+                   std::optional<std::chrono::milliseconds>& time) {
+  command.add_option_function<std::string>(
+      name, [name, &time](const std::string& text) { time = parse_time(name, text, std::chrono::seconds(1), std::chrono::hours(720)); },
+      help + " is forgotten after this time without a packet");
 }
 
 std::filesystem::path snapshot_or_default(const std::string& path, const Instance& instance) {
@@ -56,7 +70,9 @@ struct AttachWords {
 int run_attach(AttachWords& words) {
   AttachOptions& options = words.options;
   options.dispatcher = !words.no_dispatcher;
-  if (!words.confirm_within.empty()) options.confirm_within = parse_time(words.confirm_within);
+  if (!words.confirm_within.empty()) 
+    options.confirm_within =
+        parse_time("--confirm-within", words.confirm_within, std::chrono::milliseconds(1), std::chrono::hours(24));
   // A replacement leaves the maps to the group that has them: else it would shut out the daemon.
   const auto standing = read_instance_record(options.instance);
   if (words.group.empty() && standing && standing->group != 0) words.group = std::to_string(standing->group);
@@ -111,6 +127,13 @@ void add_attach(CLI::App& app, int& code) {
       ->check(CLI::Range(16u, 16777216u));
   command->add_option("--max-half-open", options.sizes.half_open, "Room for half-open flows")
       ->check(CLI::Range(16u, 16777216u));
+  command
+      ->add_option("--flows-per-grant", options.limits.per_grant,
+                   "Established flows that one grant may have at a time [as it was, else an eighth of their room, 65536 at most]")
+      ->check(CLI::Range(1u, 16777216u));
+  add_idle_time(*command, "--tcp-idle", "An established TCP flow [as it was, else 5d]", options.limits.tcp_idle);
+  add_idle_time(*command, "--tcp-half-open-idle", "A half-open one [as it was, else 60s]", options.limits.tcp_half_open_idle);
+  add_idle_time(*command, "--udp-idle", "A UDP flow [as it was, else 120s]", options.limits.udp_idle);
   command->add_option("--failsafe", options.failsafe,
                       "Source address or prefix that is never gated (again for several)");
   command->add_option("--snapshot", words->snapshot,

@@ -54,12 +54,17 @@ void look_at_rights(const utsname& system, Findings& findings) {
 
 void look_at_tracking(Findings& findings) {
   const auto tracked = tracked_sessions([](const OpenSession&) { return false; }, [](const OpenSession&) {});
-  if (tracked) return;
-  findings.push_back({Level::warning, "connection_tracking", "",
-                      tracked.error().sentence +
-                          ", so sessions through this gateway that are open when a port becomes guarded "
-                          "are known only after a while in monitor mode",
-                      "`modprobe nf_conntrack_netlink`, or `postern policy enable --monitor` first"});
+  if (tracked && *tracked > 0) return;
+  const std::string known_late =
+      ", so sessions through this gateway that are open when a port becomes guarded are known only after a while in monitor mode";
+  const std::string learn = "`postern policy enable --monitor` first, or ";
+  if (tracked) {
+    findings.push_back({Level::note, "connection_tracking", "", "no connection is tracked on this host now" + known_late,
+                        learn + "a rule that asks for tracking (ct state)"});
+  } else {
+    findings.push_back({Level::warning, "connection_tracking", "", tracked.error().sentence + known_late,
+                        learn + "`modprobe nf_conntrack_netlink`"});
+  }
 }
 
 void look_at_clock(Findings& findings) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is guarded, and what this host is made of, for doctor, see doctor.hpp.
 #include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -9,7 +8,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <memory>
 
 #include "loader/boot_snapshot.hpp"
 #include "loader/doctor.hpp"
@@ -130,16 +128,8 @@ std::map<int, Link> read_links() {
 
 std::vector<Address> local_addresses() {
   std::vector<Address> addresses;
-  ifaddrs* first = nullptr;
-  if (::getifaddrs(&first) != 0) return addresses;
-  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> list(first, ::freeifaddrs);
-  for (const ifaddrs* it = first; it; it = it->ifa_next) {
-    if (!it->ifa_addr || (it->ifa_flags & IFF_LOOPBACK) != 0) continue;
-    if (it->ifa_addr->sa_family == AF_INET)
-      addresses.push_back(address_of(AF_INET, &reinterpret_cast<const sockaddr_in*>(it->ifa_addr)->sin_addr, 32));
-    if (it->ifa_addr->sa_family == AF_INET6)
-      addresses.push_back(address_of(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(it->ifa_addr)->sin6_addr, 128));
-  }
+  for (const auto& [family, bytes] : host_addresses())
+    addresses.push_back(address_of(family, bytes.data(), family == AF_INET ? 32 : 128));
   return addresses;
 }
 

@@ -14,6 +14,7 @@
 #include "loader/error.hpp"
 #include "loader/instance.hpp"
 #include "loader/program.hpp"
+#include "loader/settings.hpp"
 
 namespace postern::loader {
 
@@ -26,6 +27,7 @@ struct AttachOptions {
   ModeChoice mode = ModeChoice::native;
   std::optional<std::chrono::milliseconds> confirm_within;
   TableSizes sizes;
+  FlowLimits limits;
   std::vector<std::string> failsafe;
   std::optional<std::filesystem::path> snapshot;  // what new maps are filled from; none: they stay empty
   bool dispatcher = true;  // use libxdp's where the kernel can

@@ -2,8 +2,10 @@
 // Looking up network interfaces and namespaces, see interface.hpp.
 #include "loader/interface.hpp"
 
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "loader/fd.hpp"
 
@@ -63,6 +66,27 @@ LoaderResult<Interface> find_interface(const std::string& name) {
             ", and the gate reads Ethernet frames only: attach to the Ethernet interface that carries it",
         EOPNOTSUPP};
   return Interface{name, index};
+}
+
+std::set<std::pair<int, std::array<std::uint8_t, 16>>> host_addresses() {
+  std::set<std::pair<int, std::array<std::uint8_t, 16>>> addresses;
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return addresses;
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> list(first, ::freeifaddrs);
+  for (const ifaddrs* it = first; it; it = it->ifa_next) {
+    if (!it->ifa_addr || (it->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    std::array<std::uint8_t, 16> bytes{};
+    const int family = it->ifa_addr->sa_family;
+    if (family == AF_INET) {
+      std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in*>(it->ifa_addr)->sin_addr, 4);
+    } else if (family == AF_INET6) {
+      std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(it->ifa_addr)->sin6_addr, 16);
+    } else {
+      continue;
+    }
+    addresses.insert({family, bytes});
+  }
+  return addresses;
 }
 
 std::uint64_t network_namespace() {

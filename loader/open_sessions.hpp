@@ -24,8 +24,9 @@ using VisitSession = std::function<void(const OpenSession&)>;
 // Whether the machine's side of a session is one that the caller looks for; the other way round is tried too.
 using IsWanted = std::function<bool(const OpenSession&)>;
 
-// Assured entries only, each seen from the outside: before DNAT, after SNAT. ENOENT: this kernel tracks nothing.
-LoaderResult<void> tracked_sessions(const IsWanted& wanted, const VisitSession& visit);
+// Assured entries only, each seen from the outside: before DNAT, after SNAT. How many connections of any kind and state are
+// tracked: none are where no rule asks for it. ENOENT: this kernel cannot.
+LoaderResult<std::size_t> tracked_sessions(const IsWanted& wanted, const VisitSession& visit);
 // Connected TCP and UDP sockets of this network namespace.
 LoaderResult<void> socket_sessions(const VisitSession& visit);
 

@@ -35,6 +35,7 @@ void read_side(const nf_conntrack* entry, const Side& side, std::uint8_t family,
 struct Walk {
   const IsWanted& wanted;
   const VisitSession& visit;
+  std::size_t seen = 0;
 
   void take(const nf_conntrack* entry) const {
     if ((nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_ASSURED) == 0) return;
@@ -63,7 +64,9 @@ struct Walk {
 };
 
 int on_entry(nf_conntrack_msg_type, nf_conntrack* entry, void* data) {
-  static_cast<const Walk*>(data)->take(entry);
+  auto& walk = *static_cast<Walk*>(data);
+  ++walk.seen;
+  walk.take(entry);
   return NFCT_CB_CONTINUE;
 }
 
@@ -73,7 +76,7 @@ LoaderError no_tracking(int errno_value) {
 
 }  // namespace
 
-LoaderResult<void> tracked_sessions(const IsWanted& wanted, const VisitSession& visit) {
+LoaderResult<std::size_t> tracked_sessions(const IsWanted& wanted, const VisitSession& visit) {
   const std::unique_ptr<nfct_handle, int (*)(nfct_handle*)> handle(nfct_open(CONNTRACK, 0), nfct_close);
   if (!handle) return no_tracking(errno);
   Walk walk{wanted, visit};
@@ -83,7 +86,7 @@ LoaderResult<void> tracked_sessions(const IsWanted& wanted, const VisitSession& 
     if (errno == ENOENT || errno == EINVAL || errno == EOPNOTSUPP || errno == EPROTONOSUPPORT) return no_tracking(errno);
     return system_error("read the kernel's tracked connections", errno);
   }
-  return {};
+  return walk.seen;
 }
 
 }  // namespace postern::loader

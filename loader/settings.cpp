@@ -62,6 +62,10 @@ std::string ssh_connection() {
   return "";
 }
 
+std::uint64_t nanoseconds(std::chrono::milliseconds time) {
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count());
+}
+
 }  // namespace
 
 std::uint64_t boot_time_ns() {
@@ -89,14 +93,20 @@ LoaderResult<gate_config> read_config(const MapSet& maps) {
   return found->value_or(gate_config{});
 }
 
-LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_boot_ns) {
+LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_boot_ns, const FlowLimits& limits) {
   const auto before = read_config(maps);
   if (!before) return before.error();
-  gate_config config = default_config();
+  gate_config config = before->abi == 0 ? default_config() : *before;
+  config.abi = GATE_ABI;
   config.flags = before->flags;
   const std::size_t room = std::min(maps.established_v4.info().max_entries, maps.established_v6.info().max_entries);
-  config.learned_max = static_cast<__u32>(std::clamp<std::size_t>(room / 8, 1, GATE_LEARNED_MAX));
-  std::memcpy(config.flow_seeds, before->flow_seeds, sizeof config.flow_seeds);
+  const auto eighth = static_cast<__u32>(std::clamp<std::size_t>(room / 8, 1, GATE_LEARNED_MAX));
+  config.learned_max = eighth;
+  if (config.established_per_grant_max == 0) config.established_per_grant_max = eighth;
+  if (limits.per_grant) config.established_per_grant_max = *limits.per_grant;
+  if (limits.tcp_idle) config.tcp_established_idle_ns = nanoseconds(*limits.tcp_idle);
+  if (limits.tcp_half_open_idle) config.tcp_half_open_idle_ns = nanoseconds(*limits.tcp_half_open_idle);
+  if (limits.udp_idle) config.udp_established_idle_ns = nanoseconds(*limits.udp_idle);
   if (before->abi == 0 && ::getrandom(config.flow_seeds, sizeof config.flow_seeds, 0) != sizeof config.flow_seeds)
     return system_error("getting random numbers for the tables of flows", errno);
   config.unconfirmed_boot_ns = unconfirmed_boot_ns;

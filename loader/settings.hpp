@@ -16,10 +16,16 @@ namespace postern::loader {
 
 std::uint64_t boot_time_ns();  // CLOCK_BOOTTIME
 
-// Idle times as Linux conntrack's; confirmed; no cap for each grant.
-gate_config default_config();
-// Writes the defaults, and `unconfirmed_boot_ns` (0: confirmed). What the flows that stand there depend on stays as it is.
-LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_boot_ns);
+// What is not said stays as it was; in new maps: idle times as Linux conntrack's, and for each grant an eighth of the
+// established flows.
+struct FlowLimits {
+  std::optional<std::chrono::milliseconds> tcp_idle, tcp_half_open_idle, udp_idle;  // 1 s to 30 days
+  std::optional<std::uint32_t> per_grant;                                           // established flows; at least 1
+};
+
+gate_config default_config();  // confirmed; no cap for each grant
+// Writes `unconfirmed_boot_ns` (0: confirmed) and the limits. What the flows that stand there depend on stays as it is.
+LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_boot_ns, const FlowLimits& limits);
 LoaderResult<gate_config> read_config(const MapSet& maps);
 
 // "192.0.2.7", "2001:db8::/32", "::ffff:192.0.2.7"; host bits are masked.

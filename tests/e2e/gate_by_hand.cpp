@@ -9,7 +9,6 @@
 //   gate_by_hand flows BPFFS                    prints how many established IPv4 flows there are
 //   gate_by_hand half-open BPFFS                prints how many half-open IPv4 flows there are, and may be
 //   gate_by_hand map-id BPFFS                   prints the kernel's id of the table of established flows
-//   gate_by_hand config-abi BPFFS NUMBER        as if a loader of another ABI had configured the gate
 //   gate_by_hand failsafe BPFFS                 prints how many failsafe sources there are
 //   gate_by_hand listen ADDRESS PORT…           listens on TCP ports until it is killed
 //   gate_by_hand snapshot FILE ADDRESS PORT     a boot snapshot with one TCP service that enforces
@@ -177,11 +176,6 @@ void run(const std::vector<std::string>& words) {
     return void(std::cout << entries(maps.half_open_v4) << " " << maps.half_open_v4.info().max_entries << "\n");
   if (verb == "failsafe") return void(std::cout << entries(maps.failsafe_sources) << "\n");
   if (verb == "map-id") return void(std::cout << maps.established_v4.info().id << "\n");
-  if (verb == "config-abi") {
-    gate_config config = must(maps.config.lookup(0)).value();
-    config.abi = static_cast<__u32>(std::stoul(words.at(2)));
-    return must(maps.config.update(0, config));
-  }
   throw std::runtime_error("unknown verb " + verb);
 }
 

@@ -22,6 +22,18 @@ same "the record can be read by the group" "640 0 64321" "$(stat -c '%a %u %g' "
 setpriv --reuid 64321 --regid 64321 --clear-groups "$BUILD/tests/e2e/gate_by_hand" flows "$BPFFS" >/dev/null ||
 	failed "the daemon's user cannot open the maps"
 
+config() { bpftool -j map dump pinned "$BPFFS/v2/config" | jq -r ".[0].formatted.value.$1"; }
+limits() { echo "$(config established_per_grant_max) $(($(config tcp_established_idle_ns) / 1000000000)) $(($(config tcp_half_open_idle_ns) / 1000000000)) $(($(config udp_established_idle_ns) / 1000000000))"; }
+same "one grant has an eighth of the flows, idle times are Linux conntrack's" "65536 432000 60 120" "$(limits)"
+expect "they can be set" attach --no-dispatcher --interface gate0 --flows-per-grant 100 --tcp-idle 2h --tcp-half-open-idle 10s --udp-idle 5m
+same "and are" "100 7200 10 300" "$(limits)"
+expect "a replacement" attach --no-dispatcher --interface gate0 --udp-idle 60
+same "keeps what it does not say" "100 7200 10 60" "$(limits)"
+exits 2 "no flow at all is no limit" attach --interface gate0 --flows-per-grant 0
+exits 2 "nor is an instant" attach --interface gate0 --tcp-idle 10ms
+says 'tcp-idle: "10ms" is no time between 1000ms and 720h'
+same "and nothing was changed" "100 7200 10 60" "$(limits)"
+
 id=$(by_hand map-id "$BPFFS")
 expect "a second interface" attach --no-dispatcher --interface gate1
 same "the two share their maps" "$id" "$(by_hand map-id "$BPFFS")"

@@ -57,16 +57,29 @@ says "room for [0-9]+ entries, not 1234"
 exits 1 "the mode of what stands is not changed by a replacement" attach --interface gate0 --mode generic
 expect "the gate is whole after all that" loader status
 
-by_hand config-abi "$BPFFS" 99
-exits 1 "maps configured by another ABI are refused" attach --interface gate0
-says "ABI v?99"
-by_hand config-abi "$BPFFS" 1
+configured_by() { # ABI: as if its loader had written the configuration
+	local rest
+	rest=$(bpftool -j map dump pinned "$BPFFS/v$abi/config" | jq -r '.[0].value[4:] | join(" ")')
+	bpftool map update pinned "$BPFFS/v$abi/config" key 0 0 0 0 value "$1" 0 0 0 $rest || failed "the configuration by hand"
+}
+abi=$(loader status --json | jq .abi)
+by_hand plant "$BPFFS" 200
+for other in $((abi + 97)) $((abi - 1)); do # of a newer gate, and of the one before this
+	configured_by $other
+	exits 1 "maps configured by ABI $other are refused" attach --interface gate0
+	says "ABI v?$other"
+	configured_by "$abi"
+	mkdir "$BPFFS/v$other"
+	exits 1 "maps of ABI $other are refused" attach --interface gate0
+	says "holds maps of ABI $other"
+	says "postern-loader detach"
+	rmdir "$BPFFS/v$other"
+	same "the program that stood still stands" 1 "$(xdp_on gate0)"
+	same "with its flows" 200 "$(by_hand flows "$BPFFS")"
+done
+expect "with its own ABI all is well" attach --no-dispatcher --interface gate0
 mkdir "$BPFFS/v99"
-exits 1 "maps of another ABI are refused" attach --interface gate0
-says "holds maps of ABI 99"
-says "postern-loader detach"
-same "the program that stood still stands" 1 "$(xdp_on gate0)"
-expect "detach clears also that away" loader detach
+expect "detach clears also another ABI's maps away" loader detach
 nothing_left "after another ABI"
 
 exits 1 "nobody but root attaches" setpriv --reuid 64321 --regid 64321 --clear-groups \
