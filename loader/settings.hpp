@@ -25,7 +25,7 @@ struct FlowLimits {
 
 gate_config default_config();  // confirmed; no cap for each grant
 // Writes `unconfirmed_boot_ns` (0: confirmed) and the limits. What the flows that stand there depend on stays as it is.
-LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_boot_ns, const FlowLimits& limits);
+LoaderResult<void> write_config(const MapSet& maps, std::uint64_t unconfirmed_boot_ns, const FlowLimits& limits = {});
 LoaderResult<gate_config> read_config(const MapSet& maps);
 
 // "192.0.2.7", "2001:db8::/32", "::ffff:192.0.2.7"; host bits are masked.
