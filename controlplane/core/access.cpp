@@ -3,6 +3,8 @@
 // (nobody without rights learns what exists); the order of its effects is invariant I7: recorded, opened, answered.
 #include "controlplane/core/access.hpp"
 
+#include <algorithm>
+
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
 #include "controlplane/core/request_digest.hpp"
@@ -133,16 +135,19 @@ Error Gatekeeper::Parts::take_back(const Decision& decision, const ChangeSet& op
   change.audit.push_back(record(taking, Outcome::failed, why.message));
   change.audit.back().code = std::string(wire_name(ErrorCode::gate_failed));
   insist(std::move(change));
-  (void)put_in_force();  // if this fails too, sweep() goes on trying
-  if (!postponed.empty()) {
-    return {ErrorCode::gate_failed,
-            "The request is taken back, but that could not be recorded yet; if the daemon stops before it is, the "
-            "request will be in force when it starts again. " +
-                why.message,
-            "",
-            {}};
+  std::string text = "The request was not carried out and nothing was opened.";
+  if (!put_in_force()) {
+    UtcTime last{};
+    for (const auto& grant : opened.put_grants)
+      if (grant.state == GrantState::live) last = std::max(last, grant.end);
+    text = "The request was not carried out, but the gate could not be brought to what it was: what was asked for may be open until that "
+           "succeeds, which is tried every second, at the latest until " + format_time(last) + ".";
   }
-  return {ErrorCode::gate_failed, "The request was not carried out and nothing was opened. " + why.message, "", {}};
+  if (!postponed.empty()) {
+    text += " That it is taken back could not be recorded yet; if the daemon stops before it is, the request will be in force when "
+            "it starts again.";
+  }
+  return {ErrorCode::gate_failed, text + " " + why.message, "", {}};
 }
 
 }  // namespace postern::core

@@ -42,7 +42,7 @@ Verdicts verdicts_of(const Projection& maps) {
 }
 
 Result<Projection> RecordingDataplane::read() {
-  if (fuse_.fails()) return Error{ErrorCode::gate_failed, "no such map", "", {}};
+  if (fails()) return Error{ErrorCode::gate_failed, "no such map", "", {}};
   fuse_.done();
   return maps;
 }
@@ -52,7 +52,7 @@ Result<void> RecordingDataplane::apply(const Plan& plan) {
   auto after = maps;
   for (const auto& step : plan) carry_out(step, after);
   for (const auto& step : plan) {
-    if (fuse_.fails()) return Error{ErrorCode::gate_failed, "map update failed", "", {}};
+    if (fails()) return Error{ErrorCode::gate_failed, "map update failed", "", {}};
     carry_out(step, maps);
     ++steps;
     if (std::holds_alternative<RaiseCutGeneration>(step)) ++cut_generation;

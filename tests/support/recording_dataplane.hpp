@@ -3,6 +3,7 @@
 // packet would meet at that moment: mistakes in a plan's order show as violations (I1, I3, I7).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -25,7 +26,10 @@ class RecordingDataplane : public core::Dataplane {
   core::Result<core::Projection> read() override;
   core::Capacity capacity() const override { return room; }
   core::Result<void> apply(const core::Plan& plan) override;
-  core::Result<core::GateStatus> status() override { return core::GateStatus{}; }
+  core::Result<core::GateStatus> status() override {
+    if (lasts == 0) return core::Error{core::ErrorCode::gate_failed, "no such map", "", {}};
+    return core::GateStatus{};
+  }
   core::Result<core::Verdict> explain(const core::Probe& probe, core::BootTime at) override {
     asked = {probe, at};
     return told;
@@ -38,6 +42,7 @@ class RecordingDataplane : public core::Dataplane {
   core::Result<std::vector<core::ServiceCount>> service_counts() override;
 
   void reboot() { maps = {}; }
+  std::size_t lasts = SIZE_MAX;  // so many reads and steps more; then it fails by itself, whatever the store does
 
   core::Projection maps;
   core::Capacity room{100, 100, 100, 100, 1000, 1000, 1000, 100, 100};
@@ -55,6 +60,8 @@ class RecordingDataplane : public core::Dataplane {
   void judge(const core::Projection& before, const core::Projection& after, const core::Step& step);
   void judge_verdicts(const Verdicts& before, const Verdicts& after, const std::string& when);
   void judge_tables(const core::Projection& before, const std::string& when);
+
+  bool fails() { return fuse_.fails() || lasts == 0 || lasts-- == 0; }
 
   Fuse& fuse_;
 };

@@ -14,7 +14,7 @@ enum class Exit : int { ok = 0, refused = 1, usage = 2, unreachable = 3, not_all
 
 inline constexpr const char* exit_codes_help =
     "Exit codes: 0 done; 1 the gate refused; 2 wrong use of this command; 3 posternd cannot be reached;\n"
-    "4 not authenticated or not allowed; 5 the gate failed (store, maps), nothing was opened.";
+    "4 not authenticated or not allowed; 5 the gate failed (store, maps); what it says tells if something may be open.";
 
 struct PlacedFault {
   std::string message;

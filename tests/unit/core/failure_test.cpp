@@ -123,6 +123,10 @@ const Scenario scenarios[] = {
      }},
 };
 
+bool says(const Error& error, const std::string& part) {
+  return error.message.find(part) != std::string::npos;
+}
+
 // Each grant was opened by exactly one recorded decision; one that was taken back has exactly one record of that.
 void require_recorded(const GateWorld& world) {
   for (const auto& [serial, grant] : world.store.grants()) {
@@ -229,6 +233,47 @@ TEST_CASE("whatever fails at whichever step, the gate heals") {
         CHECK(at > 2);  // at least the commit and one step were failed
       }
     }
+  }
+}
+
+TEST_CASE("what was not carried out is said to be open as long as it may be") {
+  const bool store_too = GENERATE(false, true);
+  std::size_t left_open = 0;
+  for (std::size_t steps = 0;; ++steps) {
+    GateWorld world;
+    world.furnish();
+    const auto before = verdicts_of(world.dataplane.maps);
+    const auto deadline = world.clock.now().utc + 1h;
+    if (store_too) {
+      world.fuse.arm(static_cast<int>(steps) + 2, Blow::from_then_on);  // 1: the request is recorded
+    } else {
+      world.dataplane.lasts = steps;
+    }
+    const auto answer = world.gate->initiate(alice(), policy_id(), several());
+    if (answer) break;
+    CAPTURE(steps, answer.error().message);
+    const bool opened = verdicts_of(world.dataplane.maps).admitted != before.admitted;
+    left_open += opened;
+    CHECK_FALSE(says(answer.error(), "nothing was opened"));
+    CHECK(says(answer.error(), "may be open"));
+    CHECK(says(answer.error(), "until " + format_time(deadline)));
+    CHECK(says(answer.error(), "in force when it starts again") == store_too);
+    world.dataplane.lasts = SIZE_MAX;
+    heal(world, false);
+    require_nothing_new_open(world, before);
+  }
+  CHECK(left_open > 0);
+
+  for (int at = 2;; ++at) {  // whereas what could be taken back is closed
+    GateWorld world;
+    world.furnish();
+    const auto before = verdicts_of(world.dataplane.maps);
+    world.fuse.arm(at, Blow::once);
+    const auto answer = world.gate->initiate(alice(), policy_id(), several());
+    if (answer) break;
+    CHECK(says(answer.error(), "nothing was opened"));
+    CHECK_FALSE(says(answer.error(), "may be open"));
+    require_nothing_new_open(world, before);
   }
 }
 
