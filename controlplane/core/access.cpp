@@ -82,9 +82,12 @@ std::optional<Error> Gatekeeper::Parts::may_not_initiate(const Caller& caller, c
   }
   auto error = forbidden(caller, actions::policy_initiate, named->path());
   if (!error || draft.machines.empty()) return error;
-  // A role may be given for single machines: then every machine asked for must lie in it.
+  // A role may be given for single machines: then every machine asked for must lie in it. It is a right over policies that
+  // name them; of any other, the caller does not learn whether there is one.
+  const auto* policy = ledger.policy(*named);
   for (const auto& machine : draft.machines) {
     if (!machine.id || !allows(caller.principal, actions::policy_initiate, *machine.id)) return error;
+    if (!policy || !core::find_machine(*policy, *machine.id)) return error;
   }
   return std::nullopt;
 }

@@ -72,18 +72,23 @@ Result<bool> Gatekeeper::erase_token(const Caller& caller, std::string_view id) 
   const Decision decision{caller, "token.erase"};
   const auto found = p.ledger.tokens().find(std::string(id));
   const bool exists = found != p.ledger.tokens().end();
-  const bool allowed = exists ? p.allows(caller.principal, actions::token_delete, scope_of(found->second))
-                              : p.allows_anywhere(caller.principal, actions::token_delete);
-  if (!allowed)
-    return p.refuse(decision, p.lacks(caller, actions::token_delete, exists ? scope_of(found->second) : "/"));
+  if (!p.allows_anywhere(caller.principal, actions::token_delete))
+    return p.refuse(decision, p.lacks(caller, actions::token_delete, "/"));
+  const bool outside = exists && !p.allows(caller.principal, actions::token_delete, scope_of(found->second));
+  if (outside && p.allows(caller.principal, actions::token_read, scope_of(found->second)))
+    return p.refuse(decision, p.lacks(caller, actions::token_delete, scope_of(found->second)));
+  // One that the caller may not see answers like one that there is not; the record knows better.
   ChangeSet change;
-  if (exists) change.erase_tokens.push_back(found->first);
-  change.audit.push_back(
-      p.record(decision, Outcome::allowed,
-               "Token " + in_quotes(id) +
-                   (exists ? " of " + in_quotes(found->second.principal.name) + " erased." : " did not exist.")));
+  const auto whose = exists ? " of " + in_quotes(found->second.principal.name) : "";
+  if (exists && !outside) change.erase_tokens.push_back(found->first);
+  change.audit.push_back(p.record(decision, outside ? Outcome::refused : Outcome::allowed,
+                                  "Token " + in_quotes(id) + whose +
+                                      (outside  ? " is outside of the caller's scope, and was said not to exist."
+                                       : exists ? " erased."
+                                                : " did not exist.")));
+  if (outside) change.audit.back().code = std::string(wire_name(ErrorCode::authorization_failed));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
-  return exists;
+  return exists && !outside;
 }
 
 }  // namespace postern::core

@@ -179,6 +179,75 @@ TEST_CASE("a cut that was written but not announced when the daemon died is anno
   CHECK(again.dataplane.cut_generation > announced);
 }
 
+TEST_CASE("who may not use a policy does not learn whether there is one") {
+  GateWorld world;
+  world.furnish();
+  REQUIRE(world.gate->put_policy(admin(), policy_id("secret"), policy_draft({{"vm2", {{}}}})));
+  struct Row {
+    const char* name;
+    std::string role, scope;
+    AccessDraft draft;
+  };
+  auto unreadable = ask("vm1");
+  unreadable.unreadable = "no JSON";
+  const auto row = GENERATE_COPY(values<Row>({
+      {"no right at all", "reader", "/", ask("vm1")},
+      {"a right elsewhere", "requester", "/subscriptions/" + subscription + "/resourceGroups/other", ask("vm1")},
+      {"a right over a machine that the policy does not name", "requester", machine_id("vm1"), ask("vm1")},
+      {"the same, for a port that nobody guards", "requester", machine_id("vm1"), ask("vm1", {"23", "PT1H"})},
+      {"the same, and malformed", "requester", machine_id("vm1"), ask("vm1", {"0", "PT1H"})},
+      {"the same, and no JSON", "requester", machine_id("vm1"), unreadable},
+      {"a right over one of two machines", "requester", machine_id("vm1"), access_draft({{"vm1", {{}}}, {"vm2", {{}}}})},
+  }));
+  DYNAMIC_SECTION(row.name) {
+    const auto eve = person("eve", row.role, "203.0.113.9", row.scope);
+    const auto before = world.store.records().size();
+    const auto there = world.gate->initiate(eve, policy_id("secret"), row.draft);
+    const auto absent = world.gate->initiate(eve, policy_id("nowhere"), row.draft);
+    REQUIRE_FALSE(there);
+    REQUIRE_FALSE(absent);
+    CHECK(there.error().code == ErrorCode::authorization_failed);
+    CHECK(absent.error().code == ErrorCode::authorization_failed);
+    auto message = absent.error().message;
+    if (const auto at = message.find("nowhere"); at != std::string::npos) message.replace(at, 7, "secret");
+    CHECK(there.error().message == message);
+    CHECK(world.records_since(before).size() == 2);
+    CHECK(world.gate->revoke_ports(eve, policy_id("secret"), row.draft).error().code ==
+          world.gate->revoke_ports(eve, policy_id("nowhere"), row.draft).error().code);
+  }
+  const auto of_machine = person("kim", "requester", "203.0.113.9", machine_id("vm1"));
+  CHECK(world.gate->initiate(of_machine, policy_id(), ask("vm1")));  // which the policy names
+}
+
+TEST_CASE("who may not erase a token does not learn whether there is one") {
+  GateWorld world;
+  world.furnish();
+  TokenDraft draft;
+  draft.principal = "ci";
+  draft.role = "reader";
+  draft.scope = group_scope;
+  const auto issued = world.gate->issue_token(admin(), draft);
+  REQUIRE(issued);
+  const std::string absent = "0123456789ab";
+  const auto elsewhere = "/subscriptions/" + subscription + "/resourceGroups/other";
+  for (const auto& eve : {person("eve", "requester"), person("eve", "reader", "", elsewhere), person("eve", "admin", "", elsewhere)}) {
+    const auto there = world.gate->erase_token(eve, issued->token.id);
+    const auto none = world.gate->erase_token(eve, absent);
+    REQUIRE(there.has_value() == none.has_value());
+    if (there) {
+      CHECK(*there == *none);
+    } else {
+      CHECK(there.error().code == none.error().code);
+      CHECK(there.error().message == none.error().message);
+    }
+    CHECK(world.gate->authenticate(issued->secret));
+  }
+  CHECK(world.store.records().back().outcome == Outcome::allowed);
+  CHECK(world.store.records()[world.store.records().size() - 2].outcome == Outcome::refused);  // it was there, and stays
+  CHECK(world.gate->erase_token(person("olga", "auditor"), issued->token.id).error().code == ErrorCode::authorization_failed);
+  CHECK(world.gate->erase_token(person("kim", "admin", "", group_scope), issued->token.id).value());
+}
+
 TEST_CASE("what could neither be opened nor recorded as taken back is not called undone") {
   GateWorld world;
   world.furnish();
