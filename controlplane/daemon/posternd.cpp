@@ -272,12 +272,19 @@ Exit run(const Config& config) {
   });
   adoption_log.note(dataplane.adoption_trouble());
   events.look();
-  if (*tls) watch.every(certificate_look_period, [&] { (*tls)->refresh(false); });
+  const auto look_at_certificate = [&](bool asked) {
+    (*tls)->refresh(asked);
+    gatekeeper.warn("certificate", (*tls)->warning());
+  };
+  if (*tls) {
+    look_at_certificate(false);
+    watch.every(certificate_look_period, [&] { look_at_certificate(false); });
+  }
 
   asio::signal_set hangup(io, SIGHUP);
   std::function<void(boost::system::error_code, int)> on_hangup = [&](boost::system::error_code error, int) {
     if (error) return;
-    if (*tls) (*tls)->refresh(true);
+    if (*tls) look_at_certificate(true);
     hangup.async_wait(on_hangup);
   };
   hangup.async_wait(on_hangup);

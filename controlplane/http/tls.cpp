@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -24,6 +25,7 @@ namespace {
 using core::Result;
 
 constexpr off_t file_bytes_max = 1 << 20;
+constexpr std::time_t warned_before_end = 14L * 24 * 3600;
 
 // OpenSSL's objects, owned.
 template <auto Free>
@@ -88,11 +90,39 @@ int no_passphrase(char*, int, int, void*) {
   return -1;
 }
 
-std::vector<Certificate> certificates(const std::string& pem) {
+// Something begins after the last certificate, but not so far that OpenSSL would know it for one.
+bool is_cut_off(const std::string& pem) {
+  const auto line = pem.find('\n', std::min(pem.rfind("-----END "), pem.size()));
+  return line != std::string::npos && pem.find("---", line) != std::string::npos;
+}
+
+Result<std::vector<Certificate>> certificates(const std::string& what, const std::string& path) {
+  const auto pem = contents(what, path, false);
+  if (!pem) return pem.error();
   std::vector<Certificate> found;
-  const Bio bio = memory(pem);
+  const Bio bio = memory(*pem);
+  ERR_clear_error();
   while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)) found.emplace_back(next);
+  if (found.empty()) return fault(what, path, "is not a certificate in PEM form" + reason());
+  if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE || is_cut_off(*pem))
+    return fault(what, path, "has a damaged chain: its certificate " + std::to_string(found.size() + 1) + " cannot be read" + reason());
+  ERR_clear_error();
   return found;
+}
+
+// Of whichever certificate the issuer stands there too, it must have signed it.
+bool is_signed_in_turn(const std::vector<Certificate>& chain) {
+  for (const auto& each : chain) {
+    bool named = false, is_signed = false;
+    for (const auto& issuer : chain) {
+      if (issuer == each || X509_check_issued(issuer.get(), each.get()) != X509_V_OK) continue;
+      named = true;
+      is_signed = is_signed || X509_verify(each.get(), X509_get0_pubkey(issuer.get())) == 1;
+    }
+    ERR_clear_error();
+    if (named && !is_signed) return false;
+  }
+  return true;
 }
 
 std::vector<std::string> names_of(X509* certificate) {
@@ -121,15 +151,14 @@ std::vector<std::string> names_of(X509* certificate) {
 
 // Certificate, chain and key into the context.
 Result<void> show(SSL_CTX* context, const TlsFiles& files) {
-  const auto pem = contents("certificate", files.certificate, false);
-  if (!pem) return pem.error();
-  const auto chain = certificates(*pem);
-  if (chain.empty()) return fault("certificate", files.certificate, "is not a certificate in PEM form" + reason());
-  ERR_clear_error();
-  if (SSL_CTX_use_certificate(context, chain.front().get()) != 1)
+  const auto chain = certificates("certificate", files.certificate);
+  if (!chain) return chain.error();
+  if (!is_signed_in_turn(*chain))
+    return fault("certificate", files.certificate, "has a damaged chain: a certificate in it is not signed by the one that is named as its issuer.");
+  if (SSL_CTX_use_certificate(context, chain->front().get()) != 1)
     return fault("certificate", files.certificate, "cannot be used" + reason());
-  for (std::size_t i = 1; i < chain.size(); ++i)
-    if (SSL_CTX_add1_chain_cert(context, chain[i].get()) != 1)
+  for (std::size_t i = 1; i < chain->size(); ++i)
+    if (SSL_CTX_add1_chain_cert(context, (*chain)[i].get()) != 1)
       return fault("certificate", files.certificate, "has a chain that cannot be used" + reason());
 
   const auto key_pem = contents("private key", files.key, true);
@@ -138,7 +167,7 @@ Result<void> show(SSL_CTX* context, const TlsFiles& files) {
   if (!key && key_pem->find("ENCRYPTED") != std::string::npos)
     return fault("private key", files.key, "is locked with a passphrase, and there is nobody to ask for it.");
   if (!key) return fault("private key", files.key, "is not a private key in PEM form" + reason());
-  if (X509_check_private_key(chain.front().get(), key.get()) != 1) {
+  if (X509_check_private_key(chain->front().get(), key.get()) != 1) {
     ERR_clear_error();
     return fault("private key", files.key, "does not belong to the certificate '" + files.certificate + "'.");
   }
@@ -148,12 +177,9 @@ Result<void> show(SSL_CTX* context, const TlsFiles& files) {
 }
 
 Result<void> ask_clients(SSL_CTX* context, const std::string& path) {
-  const auto pem = contents("client CA", path, false);
-  if (!pem) return pem.error();
-  const auto authorities = certificates(*pem);
-  if (authorities.empty()) return fault("client CA", path, "is not a certificate in PEM form" + reason());
-  ERR_clear_error();
-  for (const auto& authority : authorities)
+  const auto authorities = certificates("client CA", path);
+  if (!authorities) return authorities.error();
+  for (const auto& authority : *authorities)
     if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 ||
         SSL_CTX_add_client_CA(context, authority.get()) != 1)
       return fault("client CA", path, "cannot be used" + reason());
@@ -170,11 +196,25 @@ void harden(SSL_CTX* context) {
   SSL_CTX_set_session_id_context(context, name.data(), name.size());  // else sessions with client certificates fail
 }
 
-std::string end_of(X509* certificate) {
+std::time_t end_of(X509* certificate) {
   std::tm end{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return "unknown";
+  return ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? timegm(&end) : 0;
+}
+
+// Of the certificate and its chain, whichever ends first.
+std::time_t end_of(SSL_CTX* context) {
+  std::time_t end = end_of(SSL_CTX_get0_certificate(context));
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(context, &chain);
+  for (int i = 0; i < sk_X509_num(chain); ++i) end = std::min(end, end_of(sk_X509_value(chain, i)));
+  return end;
+}
+
+std::string shown(std::time_t time) {
   std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &end);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
   return text.data();
 }
 
@@ -203,43 +243,63 @@ std::string listed(const std::vector<std::string>& names) {
 }  // namespace
 
 Result<TlsIdentity::Loaded> TlsIdentity::read(const TlsFiles& files) {
-  Loaded loaded{boost::asio::ssl::context(boost::asio::ssl::context::tls_server), {}, "", false};
+  Loaded loaded{boost::asio::ssl::context(boost::asio::ssl::context::tls_server), {}, 0};
   SSL_CTX* context = loaded.context.native_handle();
   harden(context);
   if (const auto shown = show(context, files); !shown) return shown.error();
   if (!files.client_ca.empty())
     if (const auto asked = ask_clients(context, files.client_ca); !asked) return asked.error();
-  X509* certificate = SSL_CTX_get0_certificate(context);
-  loaded.names = names_of(certificate);
-  loaded.until = end_of(certificate);
-  loaded.expired = X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+  loaded.names = names_of(SSL_CTX_get0_certificate(context));
+  loaded.end = end_of(context);
   return loaded;
 }
 
-void TlsIdentity::tell(const Loaded& loaded) {
-  spdlog::info("The certificate is in use. names={} until={}", listed(loaded.names), loaded.until);
-  if (loaded.expired) spdlog::warn("The certificate has expired: clients will refuse it. until={}", loaded.until);
+void TlsIdentity::use(Loaded loaded) {
+  loaded_ = std::move(loaded);
+  spdlog::info("The certificate is in use. names={} until={}", listed(loaded_.names), shown(loaded_.end));
+  tell_of_end();
+}
+
+std::string TlsIdentity::end_warning() const {
+  const auto now = std::time(nullptr);
+  if (now + warned_before_end < loaded_.end) return "";
+  if (now < loaded_.end) return "The certificate of https ends at " + shown(loaded_.end) + "; then clients refuse it.";
+  return "The certificate of https ended at " + shown(loaded_.end) + "; clients refuse it.";
+}
+
+void TlsIdentity::tell_of_end() {
+  auto sentence = end_warning();
+  if (sentence == told_end_) return;
+  if (!sentence.empty()) spdlog::warn("{}", sentence);
+  told_end_ = std::move(sentence);
+}
+
+std::string TlsIdentity::warning() const {
+  if (trouble_.empty()) return end_warning();
+  const auto end = end_warning();
+  return "The certificate of https could not be read again, the one before stays in use: " + trouble_ + (end.empty() ? "" : " " + end);
 }
 
 Result<TlsIdentity> TlsIdentity::load(TlsFiles files) {
   std::string seen = look(files);  // before reading: what changes in between is then seen as new
   auto loaded = read(files);
   if (!loaded) return loaded.error();
-  tell(*loaded);
-  return TlsIdentity(std::move(files), std::move(seen), *std::move(loaded));
+  TlsIdentity identity(std::move(files), std::move(seen), {boost::asio::ssl::context(boost::asio::ssl::context::tls_server), {}, 0});
+  identity.use(*std::move(loaded));
+  return identity;
 }
 
 void TlsIdentity::refresh(bool asked) {
   std::string seen = look(files_);
-  if (seen == seen_ && !asked) return;
-  seen_ = std::move(seen);
+  if (seen == seen_ && trouble_.empty() && !asked) return tell_of_end();
   auto loaded = read(files_);
-  if (!loaded) {
-    spdlog::error("The certificate was not read again; the one before stays in use. why=\"{}\"", loaded.error().message);
-    return;
-  }
-  loaded_ = *std::move(loaded);
-  tell(loaded_);
+  const std::string trouble = loaded ? "" : loaded.error().message;
+  if (!loaded && (asked || trouble != trouble_))
+    spdlog::error("The certificate was not read again; the one before stays in use. why=\"{}\"", trouble);
+  trouble_ = trouble;
+  if (!loaded) return tell_of_end();
+  seen_ = std::move(seen);
+  use(*std::move(loaded));
 }
 
 }  // namespace postern::http

@@ -119,11 +119,16 @@ same "the old connection goes on" 1 "$(sort -u "$LAB_DIR/keep.out" | wc -l)"
 echo "# one that is broken"
 before=$(serial_shown)
 : >"$tls/cert.pem"
+warned() { postern status | grep -q "^WARNING .*$1"; }
+expect "status warns of it" wait_for 60 warned 'stays in use: .*cert\.pem'
+expect "and that the one in use ends within two weeks" warned 'certificate of https ends at'
 expect "the log says so" wait_for 60 grep -q 'cert.pem.* is not a certificate' "$LAB_DIR/daemon/log"
 same "the one before stays" "$before" "$(serial_shown)"
 lab_certificate IP:198.51.100.1 same-authority
 kill -HUP $DAEMON_PID
 expect "asked for by SIGHUP, the next is shown" wait_for 60 shows_file
+unwarned() { ! warned "$1"; }
+expect "and the broken one is warned of no more" wait_for 60 unwarned "stays in use"
 echo >&8 && wait_for 60 answers 3 || failed "the connection after SIGHUP"
 same "and still the old connection goes on" 1 "$(sort -u "$LAB_DIR/keep.out" | wc -l)"
 exec 8>&-

@@ -4,6 +4,7 @@
 
 #include "controlplane/http/peer.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -237,6 +238,70 @@ TEST_CASE("a reload that fails keeps the old certificate, until the files agree 
   std::filesystem::remove(world.files.path("key.pem"));
   world.refresh(true);
   CHECK(world.answers());
+}
+
+TEST_CASE("files that could not be read at that moment are read later, and warned of until then") {
+  Files files(test::issue(authority(), "DNS:localhost", 15 * 86400));
+  auto identity = http::TlsIdentity::load(files.files());
+  REQUIRE(identity);
+  CHECK(identity->warning().empty());
+  files.put(test::issue(authority(), "DNS:gate.example", 15 * 86400));
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{0, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  identity->refresh(false);
+  identity->refresh(false);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(identity->names() == std::vector<std::string>{"localhost"});
+  CHECK_THAT(identity->warning(), Catch::Matchers::Contains(files.path("cert.pem")));
+  CHECK_THAT(identity->warning(), Catch::Matchers::Contains("stays in use"));
+  identity->refresh(false);
+  CHECK(identity->names() == std::vector<std::string>{"gate.example"});
+  CHECK(identity->warning().empty());
+}
+
+TEST_CASE("a certificate that ends within two weeks is warned of") {
+  struct Row {
+    long seconds;
+    const char* says;
+  };
+  const auto row = GENERATE(values<Row>({{15L * 86400, ""}, {13L * 86400, "ends at "}, {-60, "ended at "}}));
+  Files files(test::issue(authority(), "DNS:localhost", row.seconds));
+  const auto identity = http::TlsIdentity::load(files.files());
+  REQUIRE(identity);
+  CAPTURE(identity->warning());
+  CHECK(identity->warning().empty() == std::string(row.says).empty());
+  CHECK_THAT(identity->warning(), Catch::Matchers::Contains(row.says));
+}
+
+TEST_CASE("a chain of which a part is damaged is refused, a whole one is not") {
+  const auto leaf = for_localhost();
+  const std::string& issuer = authority().certificate;
+  Files files(leaf);
+  const auto load = [&](const std::string& pem) {
+    files.write("cert.pem", pem);
+    return http::TlsIdentity::load(files.files());
+  };
+  CHECK(load(leaf.certificate + issuer));
+  CHECK(load(leaf.certificate + "a line of text\n" + issuer + "\n\n"));
+  CHECK(load(leaf.certificate + test::make_authority("another").certificate));
+  const auto broken = [&](const std::string& rest) {
+    const auto loaded = load(leaf.certificate + rest);
+    REQUIRE_FALSE(loaded);
+    CHECK_THAT(loaded.error().message, Catch::Matchers::Contains(files.path("cert.pem")));
+    CHECK_THAT(loaded.error().message, Catch::Matchers::Contains("chain"));
+  };
+  for (const std::size_t left : {std::size_t{8}, std::size_t{40}, issuer.size() / 2, issuer.size() - 20, issuer.size() - 4}) {
+    CAPTURE(left);
+    broken(issuer.substr(0, left));
+  }
+  auto flipped = issuer;
+  flipped[100] = flipped[100] == 'A' ? 'B' : 'A';
+  flipped[40] = '!';
+  broken(flipped);
+  broken(issuer.substr(0, 60) + issuer.substr(80));
+  broken(test::make_authority("test CA").certificate);  // of the issuer's name, but not its key
 }
 
 TEST_CASE("with a client CA only its certificates are talked to") {
