@@ -224,6 +224,7 @@ class Gatekeeper {
   Result<GateStatus> gate_status(const Caller& caller);
   // Status shows the sentence, in place of an earlier one about the same thing; none if empty.
   void warn(const std::string& about, std::string sentence);
+  std::vector<std::string> warnings() const;  // for whoever was not refused the status, when the gate has none
   Result<Explanation> explain(const Caller& caller, const ProbeDraft& draft);  // leaves no trace in the gate
   Result<std::vector<ServiceCount>> service_counts(const Caller& caller);
   Result<EventPage> events(const Caller& caller, const EventQuery& query);

@@ -15,8 +15,14 @@ Result<GateStatus> Gatekeeper::gate_status(const Caller& caller) {
   auto status = p.dataplane.status();
   if (!status) return status;
   status->grants = p.ledger.by_deadline().size();
-  for (const auto& [about, sentence] : p.warnings) status->warnings.push_back(sentence);
+  for (auto& sentence : warnings()) status->warnings.push_back(std::move(sentence));
   return status;
+}
+
+std::vector<std::string> Gatekeeper::warnings() const {
+  std::vector<std::string> sentences;
+  for (const auto& [about, sentence] : parts_->warnings) sentences.push_back(sentence);
+  return sentences;
 }
 
 void Gatekeeper::warn(const std::string& about, std::string sentence) {

@@ -97,6 +97,7 @@ HttpResponse get_status(Call& call) {
             {"location", home.location}};
   if (!ready) json["notReady"] = ready.error().message;
   if (ready && !status) json["notReady"] = status.error().message;
+  if (!status) json["warnings"] = call.gatekeeper.warnings();
   if (status) json.update(encode_status(*status));
   return answer(200, json);
 }
