@@ -154,7 +154,8 @@ Result<void> show(SSL_CTX* context, const TlsFiles& files) {
   const auto chain = certificates("certificate", files.certificate);
   if (!chain) return chain.error();
   if (!is_signed_in_turn(*chain))
-    return fault("certificate", files.certificate, "has a damaged chain: a certificate in it is not signed by the one that is named as its issuer.");
+    return fault("certificate", files.certificate,
+                 "has a damaged chain: a certificate in it is not signed by the one that is named as its issuer.");
   if (SSL_CTX_use_certificate(context, chain->front().get()) != 1)
     return fault("certificate", files.certificate, "cannot be used" + reason());
   for (std::size_t i = 1; i < chain->size(); ++i)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the https listener shows and proves: certificate chain and private key (and whose client certificates it takes),
-// read whole and checked together, and read again when the files change. A reload that fails leaves in use what was loaded and is tried again;
-// connections keep what they began with. On the io_context's one thread.
+// read whole and checked together, and read again when the files change. A reload that fails leaves in use what was
+// loaded, and is tried again; connections keep what they began with. On the io_context's one thread.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>

@@ -207,34 +207,6 @@ TEST_CASE("policies, status and audit are there to be read") {
   CHECK(world.call("GET", "/v1/audit/verify").json["verified"] == world.store.records().size());
 }
 
-TEST_CASE("a status is given also while the gate is away, to whoever may see it") {
-  ApiWorld world;
-  const std::string requester = world.token_of("alice", "requester");
-  CHECK(world.call_as(requester, "GET", "/v1/status").status() == 403);
-  world.fuse.arm(2, Fuse::Blow::from_then_on);
-  CHECK(world.call("POST", "/v1/requests", ssh).status() == 503);
-  const auto status = world.call("GET", "/v1/status");
-  CHECK(status.status() == 200);
-  CHECK(status.json["ready"] == false);
-  CHECK_FALSE(status.json["notReady"].get<std::string>().empty());
-}
-
-TEST_CASE("warnings are shown once each, also when the gate cannot be read, to whoever may see the status") {
-  ApiWorld world;
-  const std::string requester = world.token_of("alice", "requester");
-  world.gate->warn("host", "Addresses are not guarded.");
-  for (const bool readable : {true, false}) {
-    if (!readable) world.dataplane.lasts = 0;
-    const auto status = world.call("GET", "/v1/status");
-    CHECK(status.status() == 200);
-    CHECK(status.json.contains("instance") == readable);
-    CHECK(status.json["warnings"] == Json::array({"Addresses are not guarded."}));
-    CHECK(world.call_as(requester, "GET", "/v1/status").response.body.find("guarded.") == std::string::npos);
-  }
-  world.gate->warn("host", "");
-  CHECK(world.call("GET", "/v1/status").json["warnings"] == Json::array());
-}
-
 TEST_CASE("paths outside both APIs") {
   ApiWorld world;
   CHECK(world.call("GET", "/").code() == "InvalidResourceType");
