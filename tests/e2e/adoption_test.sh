@@ -96,39 +96,7 @@ session_close
 
 # ---- the very moment ----
 expect "the port is open again" postern policy delete "$(postern policy list --json | jq -r ".policies[0].name")"
-mkdir "$LAB_DIR/moment"
-opener() { # N: a session that says when it is up, waits for a word and answers
-	mkfifo "$LAB_DIR/moment/in.$1"
-	LAB_CONNECT_WITHIN=15 lab_ssh "${to[@]}" -v "echo up; read word; echo still-\$word" <"$LAB_DIR/moment/in.$1" \
-		>"$LAB_DIR/moment/out.$1" 2>"$LAB_DIR/moment/err.$1" 7>&- &
-	PIDS+=($!)
-	exec {fd}>"$LAB_DIR/moment/in.$1"
-	FDS+=("$fd")
-}
-settled() { # N: up, or gone
-	grep -q up "$LAB_DIR/moment/out.$1" || ! kill -0 "${PIDS[$1]}" 2>/dev/null
-}
-PIDS=() FDS=()
-for n in {0..15}; do
-	opener "$n"
-	[ "$n" != 7 ] || wait_for 60 grep -qs 'Connection established' "$LAB_DIR"/moment/err.* || failed "no session opens before the switch"
-	[ "$n" = 7 ] && { enable >"$LAB_DIR/moment/enable" 2>&1 & ENABLE=$!; }
-done
-wait "$ENABLE" || failed "guarding in the middle of it: $(cat "$LAB_DIR/moment/enable")"
-up=0 out=0
-for n in {0..15}; do wait_for 60 settled "$n" || failed "session $n neither opens nor fails"; done
-for n in {0..15}; do
-	if grep -q 'Connection established' "$LAB_DIR/moment/err.$n"; then
-		echo "$n" >&"${FDS[$n]}"
-		wait_for 60 grep -qx "still-$n" "$LAB_DIR/moment/out.$n" || failed "session $n opened at the switch and died: $(cat "$LAB_DIR/moment/err.$n")"
-		up=$((up + 1))
-	else
-		out=$((out + 1))
-	fi
-done
-for fd in "${FDS[@]}"; do exec {fd}>&-; done
-echo "   $up sessions opened around the switch and live, $out came too late"
-[ "$up" -ge 1 ] || failed "no session was opened before the switch"
+opens_around enable "${to[@]}"
 denied "after it nobody comes in" lab_ssh "${to[@]}" true
 
 if [ "$placement" = host ]; then

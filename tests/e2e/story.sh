@@ -72,3 +72,42 @@ no_live_grants() { [ "$(live_grants)" = 0 ]; }
 map_serials() { bpftool -j map dump pinned "$LAB_RUN"/lab/bpf/v[0-9]*/grants_v4 | jq -r '.[].formatted.value.serial' | sort -n; }
 # Serials of live grants as the daemon lists them, sorted.
 listed_serials() { postern grants --json | jq -r '.grants[].serial' | sort -n; }
+
+# opens_around COMMAND SSH-OPTION…: sessions open one after the other, and COMMAND is run in the midst of it. Those that were
+# open when it ended are alive; at least one was.
+opens_around() {
+	local switch=$1 n up=0 out=0 fd command to PIDS=() FDS=()
+	shift
+	to=("$@")
+	opener() { # N: a session that says when it is up, waits for a word and answers
+		mkfifo "$LAB_DIR/moment/in.$1"
+		LAB_CONNECT_WITHIN=15 lab_ssh "${to[@]}" -v "echo up; read word; echo still-\$word" <"$LAB_DIR/moment/in.$1" \
+			>"$LAB_DIR/moment/out.$1" 2>"$LAB_DIR/moment/err.$1" 7>&- &
+		PIDS+=($!)
+		exec {fd}>"$LAB_DIR/moment/in.$1"
+		FDS+=("$fd")
+	}
+	settled() { # N: up, or gone
+		grep -q up "$LAB_DIR/moment/out.$1" || ! kill -0 "${PIDS[$1]}" 2>/dev/null
+	}
+	mkdir "$LAB_DIR/moment"
+	for n in {0..15}; do
+		opener "$n"
+		[ "$n" != 7 ] || wait_for 60 grep -qs 'Connection established' "$LAB_DIR"/moment/err.* || failed "no session opens before the switch"
+		[ "$n" = 7 ] && { "$switch" >"$LAB_DIR/moment/switch" 2>&1 & command=$!; }
+	done
+	wait "$command" || failed "$switch in the middle of it: $(cat "$LAB_DIR/moment/switch")"
+	for n in {0..15}; do wait_for 60 settled "$n" || failed "session $n neither opens nor fails"; done
+	for n in {0..15}; do
+		if grep -q 'Connection established' "$LAB_DIR/moment/err.$n"; then
+			echo "$n" >&"${FDS[$n]}"
+			wait_for 60 grep -qx "still-$n" "$LAB_DIR/moment/out.$n" || failed "session $n opened at the switch and died: $(cat "$LAB_DIR/moment/err.$n")"
+			up=$((up + 1))
+		else
+			out=$((out + 1))
+		fi
+	done
+	for fd in "${FDS[@]}"; do exec {fd}>&-; done
+	echo "   $up sessions opened around the switch and live, $out came too late"
+	[ "$up" -ge 1 ] || failed "no session was opened before the switch"
+}
