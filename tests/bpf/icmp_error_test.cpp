@@ -155,7 +155,7 @@ TEST_CASE("quoting one's own packet the wrong way round does not touch the flow"
   world.ssh.open(world.gate);
   const gate_flow before = world.ssh.established(world.gate).value();
   // The client's packet, as if a router outside had been asked to carry it back: no machine sent that.
-  world.gate.judge((Packet{Ethernet{}} / Ipv4{.source = router4} / Icmp{.type = 3} / Ipv4{} / Tcp{}).bytes());
+  expect(world.gate, Packet{Ethernet{}} / Ipv4{.source = router4} / Icmp{.type = 3} / Ipv4{} / Tcp{}, gate_reason_malformed);
   const gate_flow after = world.ssh.established(world.gate).value();
   CHECK(std::memcmp(&before, &after, sizeof before) == 0);
 }

@@ -5,10 +5,13 @@
 
 lab_begin explain
 lab_sshd
-counters() { postern status --json | jq -S '[.reasons, .tallies]'; }
+counters() {
+	postern status --json | jq -S '[.reasons, .tallies]'
+	in_gateway curl -sf -m 20 --unix-socket "$LAB_SOCKET" http://posternd/v1/gate/services | jq -S .
+}
 flows() {
 	local map
-	for map in half_open_v4 half_open_v6 established_v4 established_v6 fragments; do
+	for map in half_open_v4 half_open_v6 learning_v4 learning_v6 established_v4 established_v6 fragments; do
 		bpftool -j map dump pinned "$LAB_RUN/lab/bpf/v2/$map" | jq length
 	done
 }
