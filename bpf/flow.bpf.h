@@ -11,7 +11,7 @@ static __always_inline enum gate_reason pass_established(struct gate_flow *flow,
 							 struct judgement *judgement)
 {
 	const __u64 serial = flow->serial;
-	const _Bool session_over = flow->session_end_boot_ns && !is_before(flow->session_end_boot_ns, judgement);
+	const _Bool session_over = is_overlong(flow, judgement);
 	const _Bool dead = is_dead(packet, flow, judgement) || (session_over && !serial);
 	const _Bool cut = !dead && !session_over && is_cut(flow, judgement);
 
@@ -79,12 +79,19 @@ static __always_inline enum gate_reason pass_learned(struct gate_flow *flow, con
 	return gate_reason_flow;
 }
 
-/* A half-open flow never outlives its grant: the packet then goes on to the grant stage. */
+/* A half-open flow never outlives its grant: the packet then goes on to the grant stage. Over-long TCP, whose answers leave
+ * past the gate or for which its grant's cap left no room, stays refused: refused packets do not keep it, and forgotten it would
+ * begin a new time. */
 static __always_inline enum gate_reason pass_half_open(struct gate_flow *flow, const struct packet *packet,
 						       struct judgement *judgement)
 {
-	if (is_half_open_stale(packet, flow, judgement))
+	const _Bool refused = flow->serial && is_overlong(flow, judgement) && is_grant_live(flow, judgement) &&
+			      is_still_of(flow, packet);
+
+	if (!(refused && packet->protocol == PROTOCOL_TCP) && is_half_open_stale(packet, flow, judgement))
 		return gate_reason_undecided;
+	if (refused)
+		return gate_reason_flow_cut;
 	if (flow->flags & GATE_FLOW_MACHINE_OPENED)
 		return pass_machine_opened(flow, packet, judgement);
 	if (flow->flags & GATE_FLOW_LEARNED)

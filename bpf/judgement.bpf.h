@@ -50,7 +50,7 @@ static __always_inline _Bool learns(const struct packet *packet)
 /* What holds while the loader has not said otherwise: Linux conntrack's idle times. */
 #define SECONDS(count) ((count)*1000000000ULL)
 #define DEFAULT_TCP_HALF_OPEN_IDLE_NS SECONDS(60)
-#define DEFAULT_TCP_ESTABLISHED_IDLE_NS SECONDS(432000)
+#define DEFAULT_TCP_ESTABLISHED_IDLE_NS GATE_TCP_ESTABLISHED_IDLE_NS
 #define DEFAULT_TCP_CLOSED_LINGER_NS SECONDS(120)
 #define DEFAULT_UDP_HALF_OPEN_IDLE_NS SECONDS(30)
 #define DEFAULT_UDP_ESTABLISHED_IDLE_NS SECONDS(120)

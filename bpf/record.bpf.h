@@ -88,7 +88,7 @@ static __always_inline void bind_grant(struct gate_flow *flow, struct judgement 
 	const struct gate_record *record = find_record(judgement->slot);
 
 	flow->cut_generation = judgement->cut_generation;
-	flow->flags &= ~(GATE_FLOW_WATCHED | GATE_FLOW_LEARNED);
+	flow->flags &= ~(GATE_FLOW_WATCHED | GATE_FLOW_LEARNED | GATE_FLOW_ENDED);
 	if (judgement->learned)
 		flow->flags |= GATE_FLOW_LEARNED;
 	flow->session_end_boot_ns = 0;

@@ -45,6 +45,15 @@ static __always_inline _Bool is_older(__u64 then_coarse_ns, __u64 idle_ns, struc
 	return now > then_coarse_ns && now - then_coarse_ns > idle_ns;
 }
 
+/* One whose length is limited is remembered for as long as Linux would, however short the idle time that was set: forgotten, its
+ * next packet would begin a new time under a grant that lives. */
+static __always_inline __u64 tcp_established_idle_ns(const struct gate_flow *flow)
+{
+	const __u64 idle_ns = SETTING(tcp_established_idle_ns, DEFAULT_TCP_ESTABLISHED_IDLE_NS);
+
+	return flow->session_end_boot_ns && flow->serial ? later(idle_ns, DEFAULT_TCP_ESTABLISHED_IDLE_NS) : idle_ns;
+}
+
 /* Closed and lingered, idle too long, or overtaken by a new connection on the same tuple. A UDP flow lives by the
  * machine's packets alone: after its grant has ended nobody outside can keep it, and while the grant lives nothing is
  * lost. */
@@ -60,7 +69,12 @@ static __always_inline _Bool is_dead(const struct packet *packet, const struct g
 	last = later(last, flow->client.last_seen_coarse_ns);
 	if (is_closed(flow))
 		return is_older(last, SETTING(tcp_closed_linger_ns, DEFAULT_TCP_CLOSED_LINGER_NS), judgement);
-	return is_older(last, SETTING(tcp_established_idle_ns, DEFAULT_TCP_ESTABLISHED_IDLE_NS), judgement);
+	return is_older(last, tcp_established_idle_ns(flow), judgement);
+}
+
+static __always_inline _Bool is_overlong(const struct gate_flow *flow, struct judgement *judgement)
+{
+	return flow->session_end_boot_ns && !is_before(flow->session_end_boot_ns, judgement);
 }
 
 static __always_inline _Bool is_half_open_stale(const struct packet *packet, const struct gate_flow *flow,

@@ -29,6 +29,8 @@ struct gate_config {
 };
 GATE_ASSERT_SIZE(gate_config, 168);
 
+/* What holds where config.tcp_established_idle_ns is 0, and the least for a flow whose length is limited: five days. */
+#define GATE_TCP_ESTABLISHED_IDLE_NS 432000000000000ULL
 /* What holds where config.learned_max is 0. */
 #define GATE_LEARNED_MAX 65536
 

@@ -133,6 +133,7 @@ Error Gatekeeper::Parts::take_back(const Decision& decision, const ChangeSet& op
     if (grant.state != GrantState::live) continue;
     taking.grants.push_back(grant.serial);
     end(grant, EndReason::taken_back, decision.caller.principal.name, clock.now().utc, change);
+    change.put_grants.back().ending = Ending::cut;  // nobody was granted what may have come in meanwhile
   }
   change.put_grants.insert(change.put_grants.end(), replaced.begin(), replaced.end());
   change.audit.push_back(record(taking, Outcome::failed, why.message));

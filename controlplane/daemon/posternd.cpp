@@ -149,6 +149,7 @@ class HostMachine {
     core::MachineDraft draft;
     draft.name = name_;
     const auto before = gatekeeper_.get_machine(self, name_);
+    if (!before && before.error().code != core::ErrorCode::machine_not_found) return before.error();  // two of that name
     if (before) {
       draft.id = before->machine.id;
       draft.name.reset();

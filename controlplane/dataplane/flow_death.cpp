@@ -47,14 +47,18 @@ bool is_dead_established(std::uint8_t protocol, const gate_flow& flow, const gat
   // The machine alone keeps a UDP flow: nobody outside may, once its grant has ended.
   if (protocol == IPPROTO_UDP) return is_older(last, config.udp_established_idle_ns, now.coarse_ns);
   last = std::max(last, flow.client.last_seen_coarse_ns);
-  const std::uint64_t idle_ns = is_closed(flow) ? config.tcp_closed_linger_ns : config.tcp_established_idle_ns;
-  return is_older(last, idle_ns, now.coarse_ns);
+  if (is_closed(flow)) return is_older(last, config.tcp_closed_linger_ns, now.coarse_ns);
+  // However short the idle time that was set: see tcp_established_idle_ns() in bpf/track.bpf.h.
+  const bool limited = flow.session_end_boot_ns != 0 && flow.serial != 0;
+  return is_older(last, limited ? std::max<std::uint64_t>(config.tcp_established_idle_ns, GATE_TCP_ESTABLISHED_IDLE_NS)
+                                : config.tcp_established_idle_ns, now.coarse_ns);
 }
 
 bool is_dead_half_open(std::uint8_t protocol, const gate_flow& flow, const gate_record& record,
                        const gate_config& config, const SweepTime& now) {
   const bool live = record.serial == flow.serial && record.state == GATE_RECORD_LIVE && !is_over(record, now);
   if (flow.serial != 0 && !live) return true;  // it does not outlive its grant
+  if (flow.serial != 0 && protocol == IPPROTO_TCP && is_overlong(flow, now)) return false;  // forgotten, it would begin anew
   const __u64 last = std::max(flow.machine.last_seen_coarse_ns, flow.client.last_seen_coarse_ns);
   const std::uint64_t idle_ns = protocol == IPPROTO_UDP ? config.udp_half_open_idle_ns : config.tcp_half_open_idle_ns;
   return is_older(last, idle_ns, now.coarse_ns);

@@ -32,6 +32,7 @@ void read_machine(const Json& json, core::MachineDraft& draft) {
   draft.name = reader.text("name");
   draft.id = reader.text("id");
   draft.os = reader.text("os");
+  if (!reader.find("addresses")) reader.fault("addresses", "'addresses' is required; [] if it has none.");  // or it would lose what it has
   draft.addresses = reader.texts("addresses").value_or(std::vector<std::string>{});
   for (const Json* element : reader.elements("forwards"))
     draft.forwards.push_back(read_forward(*element, reader.place_of("forwards", draft.forwards.size()), draft.faults));

@@ -12,6 +12,11 @@ HttpResponse fail(const core::Error& error) {
   return error_response(error, Dialect::own);
 }
 
+// Also one that could not be recorded.
+bool is_refusal(const core::Error& error) {
+  return status_of(error.code) < 500 || error.code == core::ErrorCode::service_unavailable;
+}
+
 HttpResponse answer(int status, const Json& json) {
   return {.status = status, .body = to_text(json), .headers = {}};
 }
@@ -88,7 +93,7 @@ HttpResponse revoke_grant(Call& call) {
 // A gate that cannot be read is an answer here, not an error: this is where one looks when it is gone.
 HttpResponse get_status(Call& call) {
   const auto status = call.gatekeeper.gate_status(call.caller);
-  if (!status && status_of(status.error().code) < 500) return fail(status.error());
+  if (!status && is_refusal(status.error())) return fail(status.error());
   const auto ready = call.gatekeeper.ready();
   const auto& home = call.gatekeeper.settings();
   Json json{{"ready", ready.has_value() && status.has_value()},
@@ -105,7 +110,7 @@ HttpResponse get_status(Call& call) {
 // As the status: a gate that cannot be read is an answer.
 HttpResponse get_metrics(Call& call) {
   const auto status = call.gatekeeper.gate_status(call.caller);
-  if (!status && status_of(status.error().code) < 500) return fail(status.error());
+  if (!status && is_refusal(status.error())) return fail(status.error());
   const auto services = call.gatekeeper.service_counts(call.caller);
   const bool ready = call.gatekeeper.ready() && status && services;
   return {.body = metrics_text(ready, status ? &*status : nullptr,

@@ -131,6 +131,7 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
     const unsigned version = parser.get().version();
     const bool head = parser.get().method() == wire::verb::head;
     const bool asked_to_keep = parser.get().keep_alive();
+    if (!connection.socket.is_open()) break;  // made room for another: nobody would hear the answer
     HttpResponse response = handler(taken(parser), connection.peer);
     connection.identified = connection.identified || response.identified;
     connection.deadline = std::chrono::steady_clock::now() + limits.request;

@@ -170,6 +170,41 @@ TEST_CASE("the longest session time ends a flow, though its grant lives") {
   CHECK(text_of(judged.reasons) == "flow_cut");
 }
 
+TEST_CASE("an over-long flow stays refused however short the idle time that was set") {
+  World world;
+  world.gate.configure([](gate_config& config) { config.tcp_established_idle_ns = 10 * second; });
+  world.gate.admit(world.service, {.session_max_ns = 3600 * second});
+  world.ssh.open(world.gate);
+  gate_flow flow = world.ssh.established(world.gate).value();
+  flow.session_end_boot_ns = now_boot_ns() - 1;
+  flow.opened_coarse_ns = flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now_coarse_ns() - 20 * second;
+  world.ssh.put_established(world.gate, flow);
+  expect(world.gate, world.more(), gate_reason_flow_cut);
+  flow.session_end_boot_ns = 0;  // whereas one of any length is forgotten, and picked up
+  world.ssh.put_established(world.gate, flow);
+  CHECK(text_of(world.gate.judge(world.more().bytes()).reasons) == "grant");
+}
+
+TEST_CASE("the longest session time also ends a connection that its grant's cap keeps half-open") {
+  World world;
+  world.gate.configure([](gate_config& config) { config.established_per_grant_max = 1; });
+  world.gate.admit(world.service, {.session_max_ns = 3600 * second});
+  world.ssh.open(world.gate);
+  Connection second_one = world.ssh;
+  second_one.client_port = 40002;
+  expect(world.gate, second_one.send(syn), gate_reason_grant, half_open_created);
+  learn(world.gate, second_one.reply(syn | ack));
+  world.gate.judge(second_one.send(ack).bytes());
+  gate_flow flow = second_one.half_open(world.gate).value();
+  CHECK(flow.session_end_boot_ns > now_boot_ns() + 3500 * second);
+  flow.session_end_boot_ns = now_boot_ns() - 1;
+  // Refused packets do not keep it: silent for longer than a half-open flow is remembered, it is refused still.
+  flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now_coarse_ns() - 3600 * second;
+  second_one.put_half_open(world.gate, flow);
+  expect(world.gate, second_one.send(psh | ack, 10), gate_reason_flow_cut);
+  CHECK(second_one.half_open(world.gate).has_value());
+}
+
 TEST_CASE("an over-long flow whose end posternd has told and counted off goes without another word") {
   const bool ended = GENERATE(true, false);
   World world;

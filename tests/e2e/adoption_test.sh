@@ -118,6 +118,13 @@ if [ "$placement" = host ]; then
 	put_right() { postern machine show vm1 --json | jq -e --arg wrong $other '.addresses | length > 1 and all(startswith($wrong) | not)' >/dev/null; }
 	expect "addresses that the host does not have are put right" wait_for 60 put_right
 	warned() { postern status | grep -q "^WARNING .*$1"; }
+	twin=/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/other/providers/Microsoft.Compute/virtualMachines/vm1
+	postern machine add vm1 --id $twin --address $other >/dev/null || failed "a second machine of the host's name"
+	expect "a second machine of its name is warned of" wait_for 60 warned "not guarded as they are now.*Several machines"
+	expect "and the host guarded as it was" guards_now "$before"
+	postern machine remove $twin >/dev/null || failed "machine remove"
+	one_again() { ! warned "Several machines"; }
+	expect "until it is gone" wait_for 90 one_again
 	postern machine add vm2 --address $new >/dev/null || failed "machine add"
 	ip -n "$NS_GATEWAY" address add $new/$([ "$family" = 6 ] && echo 64 || echo 24) dev $device
 	expect "an address of the host that another machine has is warned of" wait_for 60 warned "other machines.*$new"

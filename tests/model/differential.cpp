@@ -110,7 +110,9 @@ int tell_random(Stage& stage, std::uint64_t seed, std::uint64_t packets_max, dou
               static_cast<double>(packets) / since(start));
   for (const auto& [reason, count] : stage.reasons())
     if (count > 0) std::printf("  %-22s %llu\n", name_of(reason).c_str(), static_cast<unsigned long long>(count));
-  return packets < packets_to_reach_all || reached_all(stage) ? 0 : 1;
+  if (packets < packets_to_reach_all)
+    return std::printf("too few to ask whether every verdict was reached\n"), 0;
+  return reached_all(stage) ? 0 : 1;
 }
 
 }  // namespace

@@ -140,7 +140,10 @@ bool Model::is_dead(const Parsed& packet, const gate_flow& flow, Clock now) cons
   if (packet.tuple.protocol == 17) return is_over(by_machine, or_default(config.udp_established_idle_ns, 120), now);
   const std::uint64_t by_either = std::max<std::uint64_t>(by_machine, flow.client.last_seen_coarse_ns);
   if (is_closed(flow)) return is_over(by_either, or_default(config.tcp_closed_linger_ns, 120), now);
-  return is_over(by_either, or_default(config.tcp_established_idle_ns, 432000), now);
+  // Limited in length: remembered for five days at least, or it would begin anew.
+  const std::uint64_t idle = or_default(config.tcp_established_idle_ns, 432000);
+  const bool limited = flow.session_end_boot_ns != 0 && flow.serial != 0;
+  return is_over(by_either, limited ? std::max(idle, or_default(0, 432000)) : idle, now);
 }
 
 bool Model::is_stale(const Parsed& packet, const gate_flow& flow, Clock now) const {
@@ -186,7 +189,7 @@ void Model::bind(gate_flow& flow, const Judging& it) const {
   flow.service = it.service.id;
   flow.cut_generation = control_of(tables).cut_generation;
   flow.session_end_boot_ns = 0;
-  flow.flags &= ~static_cast<std::uint32_t>(GATE_FLOW_WATCHED | GATE_FLOW_LEARNED);
+  flow.flags &= ~static_cast<std::uint32_t>(GATE_FLOW_WATCHED | GATE_FLOW_LEARNED | GATE_FLOW_ENDED);
   if (it.learned) flow.flags |= GATE_FLOW_LEARNED;
   const auto found = tables.grant_records.find(flow.slot);
   if (found == tables.grant_records.end() || found->second.serial != flow.serial || flow.serial == 0) return;

@@ -182,7 +182,12 @@ gate_reason Model::by_established(gate_flow& flow, Judging& it) {
 }
 
 gate_reason Model::by_half_open(gate_flow& flow, Judging& it) {
-  if (is_stale(it.packet, flow, it.now)) return gate_reason_undecided;
+  // TCP of a live grant that is over-long stays refused; UDP until it has been silent.
+  const bool overlong = flow.serial != 0 && flow.session_end_boot_ns != 0 && it.now.boot_ns >= flow.session_end_boot_ns &&
+                        has_live_grant(flow, it.now);
+  const bool tcp = it.packet.tuple.protocol == 6;
+  if (!(overlong && tcp) && is_stale(it.packet, flow, it.now)) return gate_reason_undecided;
+  if (overlong) return gate_reason_flow_cut;
   if (flow.flags & GATE_FLOW_MACHINE_OPENED) return by_machine_opened(flow, it);
   if (flow.flags & GATE_FLOW_LEARNED) return by_learned(flow, it);
   if (!has_live_grant(flow, it.now) || is_overtaken(it.packet, flow)) return gate_reason_undecided;

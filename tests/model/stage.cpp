@@ -157,7 +157,8 @@ Outcome Stage::tell(const Story& story, std::size_t compare_every) {
     }
     if (!outcome.difference.empty()) outcome.difference = "step " + std::to_string(i + 1) + ": " + outcome.difference;
   }
-  for (const auto& [reason, counter] : model.counters) reasons_[reason] += counter.packets;
+  for (const auto& [reason, counter] : model.counters)
+    if (counter.packets > 0) reasons_[reason] += counter.packets;
   outcome.too_slow = now().boot_ns - start.boot_ns > tolerance_ns;
   clear(*kernel_, model.tables, !outcome.difference.empty());
   return outcome;

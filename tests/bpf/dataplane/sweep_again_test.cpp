@@ -74,3 +74,14 @@ TEST_CASE("a walk that failed half-way begins anew and counts no flow twice") {
   CHECK(table.maps.grant_usage.lookup(3)->value().established == 20);
   CHECK(table.maps.learned_usage.lookup(0)->value().established == 20);
 }
+
+TEST_CASE("a flow of limited length is kept for five days, however short the idle time that was set") {
+  gate_config config{};
+  config.tcp_established_idle_ns = 10 * second;
+  gate_flow flow = fresh_flow();
+  flow.opened_coarse_ns = flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 20 * second;
+  const gate_record live{flow.serial, GATE_NO_DEADLINE, 0, GATE_RECORD_LIVE, GATE_ENDING_DRAIN};
+  CHECK(dataplane::is_dead_established(IPPROTO_TCP, flow, live, config, now));
+  flow.session_end_boot_ns = now.boot_ns;
+  CHECK_FALSE(dataplane::is_dead_established(IPPROTO_TCP, flow, live, config, now));
+}

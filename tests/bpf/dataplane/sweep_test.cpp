@@ -75,6 +75,16 @@ constexpr Row rows[] = {
        flow.session_end_boot_ns = now.boot_ns;
        flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = now.coarse_ns - 432'001 * second;
      }},
+    {"an over-long half-open TCP flow of a live grant stays, however idle: it would begin anew", true, IPPROTO_TCP, false,
+     [](gate_flow& flow, gate_record&) {
+       flow.session_end_boot_ns = now.boot_ns;
+       flow.client.last_seen_coarse_ns = flow.machine.last_seen_coarse_ns = long_ago;
+     }},
+    {"an over-long half-open TCP flow goes with its grant", true, IPPROTO_TCP, true,
+     [](gate_flow& flow, gate_record& record) {
+       flow.session_end_boot_ns = now.boot_ns;
+       record.state = GATE_RECORD_DRAINING;
+     }},
     {"a TCP flow whose longest session time is not over stays", false, IPPROTO_TCP, false,
      [](gate_flow& flow, gate_record& record) {
        flow.session_end_boot_ns = now.boot_ns + 1;

@@ -32,14 +32,15 @@ TEST_CASE("faults in a machine's body") {
   const auto row = GENERATE(values<Row>({
       {"good", R"({"addresses":["192.0.2.10"],"os":"linux"})", {}},
       {"its own name", R"({"name":"VM1","addresses":[]})", {}},
-      {"another name", R"({"name":"vm2"})", {"name"}},
-      {"unknown member", R"({"address":"192.0.2.10"})", {"address"}},
-      {"known member in another case", R"({"Addresses":[]})", {"Addresses"}},
+      {"another name", R"({"name":"vm2","addresses":[]})", {"name"}},
+      {"no addresses", R"({"os":"linux"})", {"addresses"}},
+      {"unknown member", R"({"address":"192.0.2.10"})", {"addresses", "address"}},
+      {"known member in another case", R"({"Addresses":[]})", {"addresses", "Addresses"}},
       {"addresses is text", R"({"addresses":"192.0.2.10"})", {"addresses"}},
       {"an address is a number", R"({"addresses":["192.0.2.10",7]})", {"addresses[1]"}},
-      {"forwards hold text", R"({"forwards":["x"]})", {"forwards[0]"}},
-      {"unknown in a forward", R"({"forwards":[{},{"machineport":22}]})", {"forwards[1].machineport"}},
-      {"several at once", R"({"os":1,"id":2,"x":3})", {"id", "os", "x"}},
+      {"forwards hold text", R"({"addresses":[],"forwards":["x"]})", {"forwards[0]"}},
+      {"unknown in a forward", R"({"addresses":[],"forwards":[{},{"machineport":22}]})", {"forwards[1].machineport"}},
+      {"several at once", R"({"os":1,"id":2,"x":3})", {"id", "os", "addresses", "x"}},
   }));
   DYNAMIC_SECTION(row.name) {
     const auto draft = http::decode_machine(row.body, "vm1");

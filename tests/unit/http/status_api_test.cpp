@@ -18,6 +18,19 @@ TEST_CASE("a status is given also while the gate is away, to whoever may see it"
   CHECK_FALSE(status.json["notReady"].get<std::string>().empty());
 }
 
+TEST_CASE("whoever may not see the status does not, also when that cannot be recorded") {
+  ApiWorld world;
+  const std::string requester = world.token_of("alice", "requester");
+  world.gate->warn("host", "Addresses are not guarded.");
+  world.fuse.arm(1, Fuse::Blow::from_then_on);
+  for (const auto* path : {"/v1/status", "/metrics"}) {
+    const auto answer = world.call_as(requester, "GET", path);
+    CHECK(answer.status() == 503);
+    CHECK(answer.response.body.find("guarded.") == std::string::npos);
+    CHECK(answer.response.body.find("subscription") == std::string::npos);
+  }
+}
+
 TEST_CASE("warnings are shown once each, also when the gate cannot be read, to whoever may see the status") {
   ApiWorld world;
   const std::string requester = world.token_of("alice", "requester");
