@@ -4,8 +4,11 @@
 # usage: in-guest.sh BUILD_FOLDER
 set -u
 build=$1 source=$(cd "$(dirname "$0")/../.." && pwd)
-export POSTERN_TEST_BASE=/run
+export POSTERN_TEST_BASE=/run TMPDIR=/run # /tmp is the host's, and no place for sockets
 said=/run/said
+
+[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
+/run/busybox modprobe tun
 
 # Tests write times into the past, and this machine has only just begun.
 until [ "$(cut -d. -f1 /proc/uptime)" -ge 40 ]; do sleep 1; done
