@@ -51,8 +51,11 @@ class Soak:
         self.tell(request_id, who or "root", method, path.split("/")[-1], body or "", "→", said, "" if allowed else "(to be refused)")
         if answer is None or answer.status >= 500:
             self.numbers["in doubt"] += 1
+            seen = self.came_in(body) if operation == "access.initiate" and self.dies() else []
             self.revive()
             self.settle_doubt(operation, request_id, allowed, then, answer)
+            for each in seen:
+                self.hold("sent before the restart", "pass", *each)
             if operation == "access.initiate" and answer is None and allowed and self.choose((True, False)):
                 self.ask_again(request_id, ask, then)
             return
@@ -70,7 +73,7 @@ class Soak:
         self.await_ready()
         records = self.rows.select("SELECT * FROM audit WHERE client_request_id = ? ORDER BY sequence", request_id)
         found = [(record["operation"], record["outcome"]) for record in records]
-        self.tell("   recorded is:", found)
+        self.tell("   recorded is:", found, answer.json.get("code") if answer else "")
         possible = [[], [(operation, 1)]]
         if allowed:
             possible += [[(operation, 0)], [(operation, 0), ("access.taken_back", 2)]]
@@ -81,6 +84,17 @@ class Soak:
         self.expected[request_id] = found
         if found and found[0][1] == 0:
             then(None, records[0], None, taken_back=len(found) > 1)
+
+    def came_in(self, body):
+        """Where what was asked for is open while the daemon is dead."""
+        seen = []
+        for machine in body["machines"]:
+            port, source = machine["ports"][0]["number"], m.ipaddress.ip_network(machine["ports"][0]["sources"][0])[0]
+            for destination in self.model.machines[machine["machine"]]:
+                begun = time.time_ns()
+                if source.version == destination.version and knock(source, destination, port, 0.05):
+                    seen.append((source, destination, port, "TCP", begun))
+        return seen
 
     def ask_again(self, request_id, ask, then):
         """With the same request id: what was done is answered, what was not is done."""
@@ -270,10 +284,10 @@ class Soak:
         expected = self.model.verdict(source, destination, port, "TCP", begun, begun)
         comes_in = knock(source, destination, port, 60 if expected == "pass" else 0.03)
         if comes_in or expected == "pass":
-            self.hold("sent", "pass" if comes_in else "drop", source, destination, port, "TCP", begun, "")
+            self.hold("sent", "pass" if comes_in else "drop", source, destination, port, "TCP", begun)
         self.numbers["packets"] += 1
 
-    def hold(self, how, verdict, source, destination, port, protocol, begun, told):
+    def hold(self, how, verdict, source, destination, port, protocol, begun, told=""):
         expected = self.model.verdict(source, destination, port, protocol, begun, time.time_ns() + 2 * 10**7)
         if expected not in (None, verdict):
             raise Difference("%s: a packet from %s to %s port %d (%s) meets %s instead of %s %s" %
