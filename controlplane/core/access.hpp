@@ -25,7 +25,7 @@ struct DraftFaults {
 };
 
 struct PortDraft {
-  std::optional<std::string> number, protocol, max_duration, end_time, duration, ending, max_session;
+  std::optional<std::string> number, protocol, max_duration, end_time, duration, ending, max_session, justification;
   std::optional<std::string> source;                // allowedSourceAddressPrefix
   std::optional<std::vector<std::string>> sources;  // allowedSourceAddressPrefixes; empty counts as absent
   std::optional<std::vector<std::string>> standing;  // standingSources; empty: none

@@ -36,6 +36,10 @@ std::string_view wire_name(Mode mode) {
   return mode == Mode::monitor ? "monitor" : "enforce";
 }
 
+std::string_view wire_name(Justification justification) {
+  return justification == Justification::required ? "required" : "optional";
+}
+
 std::string_view wire_name(EndReason reason) {
   switch (reason) {
     case EndReason::expired:

@@ -29,6 +29,10 @@ std::string_view wire_name(Ending ending);  // "drain", "cut"
 enum class Mode : std::uint8_t { enforce = 0, monitor = 1 };
 std::string_view wire_name(Mode mode);  // "enforce", "monitor"
 
+// Whether a request must say why.
+enum class Justification : std::uint8_t { optional = 0, required = 1 };
+std::string_view wire_name(Justification justification);  // "optional", "required"
+
 // Public address and port that a DNAT in front (or on the gateway) maps to a machine's port: what the outside
 // interface sees on the wire.
 struct Forward {
@@ -62,6 +66,7 @@ struct PortRule {
   std::chrono::seconds max_session{};  // longest life of a connection; 0: none
   std::vector<Source> standing;        // admitted without request and deadline
   std::uint64_t standing_serial = 0;   // numbered like grants; a new one when somebody loses admission; 0: none
+  Justification justification = Justification::optional;
 };
 
 struct PolicyMachine {

@@ -56,6 +56,14 @@ std::optional<std::chrono::seconds> read_max_session(const std::string& text, co
   return duration;
 }
 
+std::optional<Justification> read_justification(const std::string& text, const std::string& target, Faults& faults) {
+  for (const auto justification : {Justification::optional, Justification::required}) {
+    if (folded(text) == wire_name(justification)) return justification;
+  }
+  faults.add(target, in_quotes(text) + " is neither optional nor required.");
+  return std::nullopt;
+}
+
 // Our own members of a rule: as the draft says, else as they were.
 void read_own_members(const PortDraft& draft, const PortRule* before, const std::string& target, PortRule& rule,
                       Faults& faults) {
@@ -63,11 +71,16 @@ void read_own_members(const PortDraft& draft, const PortRule* before, const std:
     rule.ending = before->ending;
     rule.max_session = before->max_session;
     rule.standing = before->standing;
+    rule.justification = before->justification;
   }
   if (draft.ending) rule.ending = read_ending(*draft.ending, target + ".ending", faults).value_or(rule.ending);
   if (draft.max_session) {
     rule.max_session =
         read_max_session(*draft.max_session, target + ".maxSessionDuration", faults).value_or(rule.max_session);
+  }
+  if (draft.justification) {
+    rule.justification =
+        read_justification(*draft.justification, target + ".justification", faults).value_or(rule.justification);
   }
 }
 

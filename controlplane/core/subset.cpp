@@ -57,14 +57,24 @@ void hold_against(const PortRule& rule, const AskedPort& ask, UtcTime now, Fault
   }
 }
 
+// Blanks say nothing.
+bool says_why(const std::string& justification) {
+  return justification.find_first_not_of(' ') != std::string::npos;
+}
+
 }  // namespace
 
 Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess& asked, UtcTime now) {
   Faults faults;
   std::vector<Grant> grants;
+  bool unexplained = false;
   for (const auto& ask : asked.ports) {
     const auto* rule = rule_for(policy, ask, faults);
     if (!rule) continue;
+    if (rule->justification == Justification::required && !says_why(asked.justification) && !unexplained) {
+      faults.add("justification", "The policy wants a justification for port " + std::to_string(ask.port) + ".");
+      unexplained = true;
+    }
     hold_against(*rule, ask, now, faults);
     Grant grant;
     grant.machine_id = find_machine(policy, ask.machine)->machine_id;

@@ -40,6 +40,7 @@ core::PortDraft read_port(const Json& json, const std::string& place, std::vecto
   port.ending = reader.text("ending");
   port.max_session = reader.text("maxSessionDuration");
   port.standing = reader.texts("standingSources");
+  port.justification = reader.text("justification");
   read_sources(reader, port, faults);
   return port;
 }

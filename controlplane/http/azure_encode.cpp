@@ -21,6 +21,7 @@ Json encode_rule(const core::PortRule& rule) {
   json["maxRequestAccessDuration"] = core::format_duration(rule.max_duration);
   if (rule.ending != core::Ending::drain) json["ending"] = core::wire_name(rule.ending);  // ours; drain is Azure's way
   if (rule.max_session.count() != 0) json["maxSessionDuration"] = core::format_duration(rule.max_session);
+  if (rule.justification != core::Justification::optional) json["justification"] = core::wire_name(rule.justification);
   if (rule.standing.empty()) return json;
   for (const core::Source& source : rule.standing) json["standingSources"].push_back(core::to_string(source));
   return json;

@@ -64,6 +64,8 @@ Json encode_machine(const core::MachineView& view) {
                          {"ending", core::wire_name(rule.ending)}});
     if (!rule.standing.empty()) ports.back()["standingSources"] = texts(rule.standing);
     if (rule.max_session.count() != 0) ports.back()["maxSessionDuration"] = core::format_duration(rule.max_session);
+    if (rule.justification != core::Justification::optional)
+      ports.back()["justification"] = core::wire_name(rule.justification);
   }
   return json;
 }

@@ -70,6 +70,15 @@ core::Ending ending_from(unsigned number) {
   return static_cast<core::Ending>(number);
 }
 
+// A member that older rows lack: they read as the first choice.
+template <class Choice>
+Choice choice_from(const json& item, const char* name, Choice last) {
+  const auto number = item.value(name, 0U);
+  if (number > static_cast<unsigned>(last))
+    throw CorruptRow("a row holds the unknown " + std::string(name) + " " + std::to_string(number));
+  return static_cast<Choice>(number);
+}
+
 json rule_json(const core::PortRule& rule) {
   return {{"number", rule.number},
           {"protocol", static_cast<unsigned>(rule.protocol)},
@@ -78,7 +87,8 @@ json rule_json(const core::PortRule& rule) {
           {"ending", static_cast<unsigned>(rule.ending)},
           {"maxSessionSeconds", rule.max_session.count()},
           {"standing", to_text(rule.standing)},
-          {"standingSerial", rule.standing_serial}};
+          {"standingSerial", rule.standing_serial},
+          {"justification", static_cast<unsigned>(rule.justification)}};
 }
 
 core::PortRule rule_from(const json& item) {
@@ -91,6 +101,7 @@ core::PortRule rule_from(const json& item) {
   rule.max_session = std::chrono::seconds(item.value("maxSessionSeconds", std::int64_t{0}));  // these since version 2
   rule.standing = sources_from(item.value("standing", std::string()));
   rule.standing_serial = item.value("standingSerial", std::uint64_t{0});
+  rule.justification = choice_from(item, "justification", core::Justification::required);
   return rule;
 }
 

@@ -35,6 +35,7 @@ void complete_own_members(json& policy) {
       if (!port.contains("ending")) port["ending"] = "drain";
       if (!port.contains("standingSources")) port["standingSources"] = json::array();
       if (!port.contains("maxSessionDuration")) port["maxSessionDuration"] = "PT0S";
+      if (!port.contains("justification")) port["justification"] = "optional";
     }
   }
 }
@@ -110,6 +111,7 @@ PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
   verb->add_option("--max-session", session_, "Longest life of one connection, as 8h; 0s: none");
   verb->add_option("--ending", ending_, "drain: open sessions outlive their grant; cut: they end with it");
   verb->add_option("--standing", standing_, "Address or block that may always come in, without a request");
+  verb->add_option("--justification", justification_, "required: whoever asks must say why; optional");
   verb->add_flag("--monitor", monitor_, "Only count and report what would be dropped; `policy enforce` shuts the ports");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { enable(desk); }; });
 
@@ -173,6 +175,7 @@ void PolicyVerbs::enable(const Desk& desk) const {
     if (!session_.empty()) rule["maxSessionDuration"] = iso_duration(session_);
     if (!ending_.empty()) rule["ending"] = ending_;
     if (!standing_.empty()) rule["standingSources"] = standing_;
+    if (!justification_.empty()) rule["justification"] = justification_;
     rules.push_back(rule);
   }
 

@@ -46,7 +46,7 @@ class PolicyVerbs {
   void list(const Desk& desk) const;
   void remove(const Desk& desk) const;
   void set_mode(const Desk& desk, const char* mode) const;
-  std::string file_, name_, policy_, longest_ = "3h", session_, ending_;
+  std::string file_, name_, policy_, longest_ = "3h", session_, ending_, justification_;
   std::vector<std::string> ports_, sources_, standing_;
   bool monitor_ = false;
 };

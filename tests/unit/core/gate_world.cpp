@@ -49,6 +49,7 @@ PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Ru
       port.sources = rule.sources;
       port.standing = rule.standing;
       port.max_session = rule.max_session;
+      port.justification = rule.justification;
       machine.ports.push_back(port);
     }
     draft.machines.push_back(machine);

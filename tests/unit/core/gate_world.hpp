@@ -32,6 +32,7 @@ struct Rule {
   std::string max = "PT3H", ending = "drain";
   std::vector<std::string> standing = {};
   std::string max_session = "PT0S";
+  std::string justification = "optional";
 };
 core::PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Rule>>>& machines,
                                const std::string& mode = "enforce");

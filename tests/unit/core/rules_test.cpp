@@ -99,6 +99,37 @@ TEST_CASE("what Azure's body does not have stays when it is left out, and nothin
   CHECK(other.standing.empty());
 }
 
+TEST_CASE("a rule may want a justification, and blanks are none") {
+  GateWorld world;
+  world.furnish();
+  Rule why{"3389"};
+  why.justification = "Required";
+  auto policy = policy_draft({{"vm2", {{}, why}}});
+  put(world, policy);
+  auto draft = access_draft({{"vm2", {{}, {"3389", "PT5H"}}}});
+  for (const auto& nothing : {std::optional<std::string>(), std::optional<std::string>(""), std::optional<std::string>("  ")}) {
+    draft.justification = nothing;
+    const auto refused = world.gate->initiate(alice(), policy_id(), draft);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::not_subset_of_policy);
+    REQUIRE(refused.error().faults.size() == 2);  // all at once
+    CHECK(refused.error().faults[0].target == "justification");
+    CHECK(refused.error().faults[1].target == "virtualMachines[0].ports[1]");
+  }
+  draft.machines[0].ports[1].duration = "PT1H";
+  draft.justification = "disk full";
+  CHECK(world.gate->initiate(alice(), policy_id(), draft));
+  CHECK(world.gate->initiate(bob(), policy_id(), ask("vm2")));  // the other port's rule wants none
+
+  policy.machines[0].ports[1].justification.reset();  // a client of Azure's does not state it
+  put(world, policy);
+  CHECK_FALSE(world.gate->initiate(bob(), policy_id(), ask("vm2", {"3389"})));
+  policy.machines[0].ports[1].justification = "maybe";
+  const auto refused = world.gate->put_policy(admin(), policy_id(), policy);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().faults.at(0).target == "properties.virtualMachines[0].ports[1].justification");
+}
+
 TEST_CASE("own members that cannot be read are refused with their places, and change nothing") {
   GateWorld world;
   world.furnish();

@@ -248,7 +248,7 @@ TEST_CASE("explain tells verdict, service, policy and grant") {
         403);
 }
 
-TEST_CASE("mode, session time and standing sources go round through a policy, and a revocation may name its ending") {
+TEST_CASE("mode, session time, standing sources and justification go round through a policy, and a revocation may name its ending") {
   ApiWorld world;
   auto policy = world.call("GET", policy_path + version).json;
   CHECK_FALSE(policy["properties"].contains("mode"));  // what is as Azure has it looks as Azure has it
@@ -256,10 +256,12 @@ TEST_CASE("mode, session time and standing sources go round through a policy, an
   auto& rule = properties["virtualMachines"][0]["ports"][0];
   CHECK_FALSE(rule.contains("standingSources"));
   CHECK_FALSE(rule.contains("maxSessionDuration"));
+  CHECK_FALSE(rule.contains("justification"));
   const auto plain = policy.dump();
   properties["mode"] = "Monitor";
   rule["standingSources"] = {"192.0.2.9"};
   rule["maxSessionDuration"] = "PT8H";
+  rule["justification"] = "required";
   const auto put = world.call("PUT", policy_path + version, policy.dump());
   REQUIRE(put.status() == 200);
   CHECK(put.json["properties"]["mode"] == "monitor");
@@ -272,7 +274,12 @@ TEST_CASE("mode, session time and standing sources go round through a policy, an
   CHECK(standing[0]["sources"] == Json::array({"192.0.2.9"}));
   CHECK(standing[0]["machineName"] == "vm1");
 
-  const auto serial = world.call("POST", "/v1/requests", ssh).json["grants"][0]["serial"].dump();
+  CHECK(put.json["properties"]["virtualMachines"][0]["ports"][0]["justification"] == "required");
+  const auto silent = world.call("POST", "/v1/requests", ssh);
+  CHECK(silent.status() == 400);
+  CHECK(silent.json["errors"][0]["target"] == "justification");
+  const auto because = ssh.substr(0, ssh.size() - 1) + R"(,"justification":"disk full"})";
+  const auto serial = world.call("POST", "/v1/requests", because).json["grants"][0]["serial"].dump();
   CHECK(world.call("POST", "/v1/grants/" + serial + "/revoke", R"({"ending":"slowly"})").status() == 400);
   CHECK(world.call("POST", "/v1/grants/" + serial + "/revoke", R"({"end":"cut"})").status() == 400);
   const auto revoked = world.call("POST", "/v1/grants/" + serial + "/revoke", R"({"ending":"cut"})");

@@ -91,7 +91,7 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
   meddle(folder.file(),
          "ALTER TABLE policies DROP COLUMN mode; ALTER TABLE grants DROP COLUMN max_session_s;"
          "UPDATE policies SET machines = json_remove(machines, '$[0].ports[0].maxSessionSeconds',"
-         "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial');"
+         "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial', '$[0].ports[0].justification');"
          "PRAGMA user_version = 1");
   auto store = open_store(folder.file());
   CHECK(whole_decisions(*store) == 1);
@@ -103,6 +103,7 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
   CHECK(read.ending == core::Ending::cut);
   CHECK(read.max_session.count() == 0);
   CHECK(read.standing.empty());
+  CHECK(read.justification == core::Justification::optional);
   CHECK(loaded->grants.at(0).max_session.count() == 0);
 }
 

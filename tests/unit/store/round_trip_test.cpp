@@ -31,6 +31,7 @@ core::Policy policy() {
   rule.max_session = std::chrono::hours(8);
   rule.standing = {source("192.0.2.1"), source("2001:db8::/32")};
   rule.standing_serial = 77;
+  rule.justification = core::Justification::required;
   policy.machines = {{machine().id, {rule}, "203.0.113.9"}};
   policy.mode = core::Mode::monitor;
   return policy;
@@ -88,6 +89,7 @@ TEST_CASE("machines, policies and tokens come back as they were put") {
   CHECK(read.machines[0].ports[0].max_session == std::chrono::hours(8));
   CHECK(read.machines[0].ports[0].standing == policy().machines[0].ports[0].standing);
   CHECK(read.machines[0].ports[0].standing_serial == 77);
+  CHECK(read.machines[0].ports[0].justification == core::Justification::required);
   CHECK(loaded->last_serial == 77);  // standing rules are numbered like grants
   CHECK(read.kind == "Basic");
   REQUIRE(read.machines.size() == 1);
