@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "controlplane/http/host_guard.hpp"
+#include "controlplane/http/openapi.hpp"
 #include "controlplane/http/problem.hpp"
 #include "controlplane/http/request_id.hpp"
 #include "controlplane/http/routes.hpp"
@@ -16,7 +17,7 @@ namespace postern::http {
 
 struct Api::Told {
   std::string id, client_id, who;
-  bool quiet = false;  // health checks
+  bool quiet = false;  // health checks, the description
 };
 
 namespace {
@@ -43,8 +44,12 @@ core::Result<void> check_api_version(const Target& target) {
                      {}};
 }
 
-std::optional<HttpResponse> health(const HttpRequest& request, const Target& target, core::Gatekeeper& gatekeeper) {
-  if (target.segments.size() != 1 || (request.method != "GET" && request.method != "HEAD")) return std::nullopt;
+// What nobody need log in for.
+std::optional<HttpResponse> open_to_all(const HttpRequest& request, const Target& target, core::Gatekeeper& gatekeeper) {
+  if (request.method != "GET" && request.method != "HEAD") return std::nullopt;
+  if (target.segments.size() == 2 && target.segments[0] == "v1" && target.segments[1] == "openapi.json")
+    return HttpResponse{.body = std::string(openapi_document), .headers = {}};
+  if (target.segments.size() != 1) return std::nullopt;
   if (target.segments[0] == "healthz") return HttpResponse{.body = R"({"status":"ok"})", .headers = {}};
   if (target.segments[0] != "readyz") return std::nullopt;
   if (const auto ready = gatekeeper.ready(); !ready) {
@@ -105,7 +110,7 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
   if (const auto host = check_host(request, peer, options_.public_url); !host) return fail(host.error());
   auto target = parse_target(request.target);
   if (target) {
-    if (auto response = health(request, *target, gatekeeper_)) {
+    if (auto response = open_to_all(request, *target, gatekeeper_)) {
       told.quiet = true;
       return *std::move(response);
     }

@@ -4,26 +4,13 @@
 #     azure_clients_test.sh js        npm's @azure/arm-security, as azure_js/package-lock.json pins it
 #     azure_clients_test.sh python    Debian's python3-azure
 . "$(dirname "$0")/story.sh"
+. "$(dirname "$0")/npm.sh"
 here=$(cd "$(dirname "$0")" && pwd)
 kind=$1
 
-# The registry is reached from here, not from the namespaces, and trusted as this host trusts it. Installed anew only when the
-# lock changes.
-npm_ci() { npm ci --no-audit --no-fund --ignore-scripts; } # tried again: networks fail now and then
-npm_install() {
-	local into=$POSTERN_BUILD/tests/azure_js
-	local -x NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
-	mkdir -p "$into"
-	cmp -s "$here/azure_js/package-lock.json" "$into/node_modules/.postern-lock" || {
-		cp "$here/azure_js/package.json" "$here/azure_js/package-lock.json" "$into/" &&
-			(cd "$into" && { npm_ci || npm_ci || npm_ci; }) && cp "$into/package-lock.json" "$into/node_modules/.postern-lock" || return 1
-	}
-	cp "$here/azure_js/drive.mjs" "$into/"
-}
-
 lab_begin "azure-$kind"
 if [ "$kind" = js ]; then
-	expect "npm installs Microsoft's client" npm_install
+	expect "npm installs Microsoft's client" npm_install "$here/azure_js"
 	drive() { node "$POSTERN_BUILD/tests/azure_js/drive.mjs" "$@"; }
 else
 	expect "Debian's client is there" /usr/bin/python3 -c 'import azure.mgmt.security'
