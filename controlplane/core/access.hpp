@@ -185,6 +185,10 @@ class Gatekeeper {
   Result<void> start();
   Result<void> ready() const;
   const Settings& settings() const;
+  // Other settings, from now on. Recorded as one decision (`detail`: what changes), then in the maps, which sweep() tries again
+  // if they are away. On failure (CapacityExhausted, StoreFailed) all is as it was.
+  Result<void> reconfigure(Settings settings, std::string detail);
+  void refuse_configuration(std::string detail);  // records that one was refused, and why
 
   // The earliest time at which sweep() has something to do.
   std::optional<BootTime> next_deadline() const;

@@ -117,6 +117,11 @@ Projector::Difference Projector::difference(const Ledger& ledger, const Touched&
       result.desired.entries[{id_of(key), source}] = entry_of(claims->second);
     }
   }
+  const std::set<Prefix> failsafe(settings_.failsafe_sources.begin(), settings_.failsafe_sources.end());
+  if (failsafe != mirror_.failsafe_sources) {
+    result.held.failsafe_sources = mirror_.failsafe_sources;
+    result.desired.failsafe_sources = failsafe;
+  }
   return result;
 }
 
@@ -154,8 +159,8 @@ Entry Projector::entry_of(const std::set<Claim>& claims) {
   return {last.deadline, last.serial, slot_of(last.serial), last.standing};
 }
 
-bool Projector::is_failsafe(const ServiceKey& key) const {
-  return std::any_of(settings_.failsafe_services.begin(), settings_.failsafe_services.end(), [&](const ServiceKey& f) {
+bool Projector::is_failsafe(const ServiceKey& key, const Settings& settings) {
+  return std::any_of(settings.failsafe_services.begin(), settings.failsafe_services.end(), [&](const ServiceKey& f) {
     return f.port == key.port && (f.protocol == key.protocol || f.protocol == Protocol::any) &&
            f.address.contains(key.address);
   });

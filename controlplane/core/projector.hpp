@@ -25,7 +25,8 @@ class Projector {
   Result<void> apply(Ledger& ledger);
   Result<void> repair(Ledger& ledger);
   bool in_step() const { return in_step_; }
-  bool is_failsafe(const ServiceKey& key) const;
+  bool is_failsafe(const ServiceKey& key) const { return is_failsafe(key, settings_); }
+  static bool is_failsafe(const ServiceKey& key, const Settings& settings);
   std::optional<ServiceKey> service_with(std::uint32_t id) const;
   // Whether the gate still has its record: without, the connections that it let in cannot be cut any more.
   bool has_record_of(std::uint64_t serial) const { return slots_.contains(serial) || retired_slots_.contains(serial); }

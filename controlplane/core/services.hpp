@@ -41,6 +41,7 @@ class Services {
   void release(const ServiceKey& key, Mode mode);
   void claim(const ServiceKey& key, const Prefix& source, Claim claim);
   void withdraw(const ServiceKey& key, const Prefix& source, Claim claim);
+  void touch_service(const ServiceKey& key) { touched_.services.insert(key); }
   void touch_grant(std::uint64_t serial) { touched_.grants.insert(serial); }
 
   const Service* find(const ServiceKey& key) const;  // null: neither guarded nor claimed

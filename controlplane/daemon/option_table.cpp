@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "controlplane/core/access.hpp"
+#include "controlplane/core/faults.hpp"
 #include "controlplane/daemon/options.hpp"
 #include "controlplane/http/endpoint.hpp"
 
@@ -17,6 +18,11 @@ using core::Result;
 
 core::Error fault(std::string message) {
   return {core::ErrorCode::invalid_input, std::move(message), "", {}};
+}
+
+Result<void> outcome(const core::Faults& faults) {
+  if (!faults.any()) return {};
+  return core::Error{core::ErrorCode::invalid_input, "", "", faults.list()};
 }
 
 template <class Number>
@@ -160,13 +166,17 @@ Result<void> read_location(const Json& value, Config& config) {
   return read_segment(value, config.settings.location, 64);
 }
 
+// Each element by `parse` into the list; or all faults with their places.
+template <class T, class Parse>
+Result<void> read_list(const Json& value, std::vector<T>& list, Parse parse) {
+  core::Faults faults;
+  for (std::size_t i = 0; i < value.size(); ++i)
+    if (auto element = faults.take(parse(value[i].template get<std::string>()), core::indexed("", i))) list.push_back(*std::move(element));
+  return outcome(faults);
+}
+
 Result<void> read_prefixes(const Json& value, std::vector<core::Prefix>& prefixes) {
-  for (const Json& element : value) {
-    const auto prefix = core::parse_prefix(element.get<std::string>());
-    if (!prefix) return prefix.error();
-    prefixes.push_back(*prefix);
-  }
-  return {};
+  return read_list(value, prefixes, [](const std::string& text) { return core::parse_prefix(text); });
 }
 
 Result<void> read_trusted_proxies(const Json& value, Config& config) {
@@ -194,32 +204,31 @@ Result<core::ServiceKey> parse_service(const std::string& text) {
 }
 
 Result<void> read_failsafe_services(const Json& value, Config& config) {
-  for (const Json& element : value) {
-    const auto service = parse_service(element.get<std::string>());
-    if (!service) return service.error();
-    config.settings.failsafe_services.push_back(*service);
-  }
-  return {};
+  return read_list(value, config.settings.failsafe_services, parse_service);
 }
 
 // {"alice": {"role": "requester", "scope": "/"}, "1001": {…}}; scope may be left out.
-Result<void> read_users(const Json& value, Config& config) {
+Result<core::Assignment> read_user(const std::string& user, const Json& rule) {
   const auto& roles = core::built_in_roles();
-  for (const auto& [user, rule] : value.items()) {
-    if (!rule.is_object() || !rule.contains("role") || !rule["role"].is_string())
-      return fault("User '" + user + "' must be an object with a role, such as {\"role\": \"requester\"}.");
-    for (const auto& [key, member] : rule.items())
-      if ((key != "role" && key != "scope") || !member.is_string())
-        return fault("User '" + user + "' has a member '" + key + "'; only the texts role and scope are known.");
-    const core::Assignment assignment{rule["role"].get<std::string>(), rule.value("scope", std::string("/"))};
-    const auto same = [&](const core::Role& role) { return role.name == assignment.role; };
-    if (std::none_of(roles.begin(), roles.end(), same))
-      return fault("User '" + user + "' has the role '" + assignment.role + "', which does not exist.");
-    if (!assignment.scope.starts_with('/'))
-      return fault("User '" + user + "' has the scope '" + assignment.scope + "'; a scope begins with '/'.");
-    config.users.push_back({user, assignment});
-  }
-  return {};
+  if (!rule.is_object() || !rule.contains("role") || !rule["role"].is_string())
+    return fault("User '" + user + "' must be an object with a role, such as {\"role\": \"requester\"}.");
+  for (const auto& [key, member] : rule.items())
+    if ((key != "role" && key != "scope") || !member.is_string())
+      return fault("User '" + user + "' has a member '" + key + "'; only the texts role and scope are known.");
+  core::Assignment assignment{rule["role"].get<std::string>(), rule.value("scope", std::string("/"))};
+  const auto same = [&](const core::Role& role) { return role.name == assignment.role; };
+  if (std::none_of(roles.begin(), roles.end(), same))
+    return fault("User '" + user + "' has the role '" + assignment.role + "', which does not exist.");
+  if (!assignment.scope.starts_with('/'))
+    return fault("User '" + user + "' has the scope '" + assignment.scope + "'; a scope begins with '/'.");
+  return assignment;
+}
+
+Result<void> read_users(const Json& value, Config& config) {
+  core::Faults faults;
+  for (const auto& [user, rule] : value.items())
+    if (auto assignment = faults.take(read_user(user, rule), "." + user)) config.users.push_back({user, *std::move(assignment)});
+  return outcome(faults);
 }
 
 Result<void> read_log_level(const Json& value, Config& config) {
@@ -251,34 +260,34 @@ const std::vector<Option>& option_table() {
       {"listen_https", Kind::text, "", "address:port", "HTTPS, with tokens, on any address; port 0 or empty: off",
        read_listen_https},
       {"tls_certificate", Kind::text, "", "absolute path, PEM",
-       "Certificate of listen_https and its chain; read again when it changes and on SIGHUP", read_tls_certificate},
+       "Certificate of listen_https and its chain; read again when it changes and on SIGHUP", read_tls_certificate, Reload::taken},
       {"tls_key", Kind::text, "", "absolute path, PEM", "Its private key, which others must not be able to read",
-       read_tls_key},
+       read_tls_key, Reload::taken},
       {"tls_client_ca", Kind::text, "", "absolute path, PEM",
        "If set, only clients that show a certificate of this CA are talked to; they need a token all the same",
-       read_tls_client_ca},
+       read_tls_client_ca, Reload::taken},
       {"public_url", Kind::text, "", "https://…",
        "Where clients reach a TLS front of ours: its Host is accepted, links in answers begin with it",
-       read_public_url},
+       read_public_url, Reload::taken_and_told},
       {"subscription", Kind::text, "00000000-0000-0000-0000-000000000000", "GUID",
-       "Subscription of machines that are registered without an id", read_subscription},
+       "Subscription of machines that are registered without an id", read_subscription, Reload::taken_and_told},
       {"resource_group", Kind::text, "default", "1 to 90 letters, digits, -_.()", "Their resource group",
-       read_resource_group},
+       read_resource_group, Reload::taken_and_told},
       {"location", Kind::text, "local", "1 to 64 letters, digits, -_.()", "Location of policies made without one",
-       read_location},
+       read_location, Reload::taken_and_told},
       {"host_machine", Kind::text, "", "machine name",
        "Machine that is this host: kept registered with all addresses of its interfaces, as they change",
        read_host_machine},
       {"trusted_proxies", Kind::list, "[]", "addresses and blocks", "Peers whose X-Forwarded-For is believed",
-       read_trusted_proxies},
+       read_trusted_proxies, Reload::taken_and_told},
       {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"}})",
        "Roles of local users at the Unix socket, also of members of its group that shall be less than admin",
-       read_users},
+       read_users, Reload::taken_and_told},
       {"failsafe_sources", Kind::list, "[]", "addresses and blocks",
-       "Sources that are never gated: whoever must always get in", read_failsafe_sources},
+       "Sources that are never gated: whoever must always get in", read_failsafe_sources, Reload::taken_and_told},
       {"failsafe_services", Kind::list, "[]", "ADDRESS:PORT/tcp or /udp", "Services that are never gated",
-       read_failsafe_services},
-      {"log_level", Kind::text, "info", "debug, info, warn, error, off", "What is logged, to stderr", read_log_level},
+       read_failsafe_services, Reload::taken_and_told},
+      {"log_level", Kind::text, "info", "debug, info, warn, error, off", "What is logged, to stderr", read_log_level, Reload::taken_and_told},
   };
   return table;
 }

@@ -22,6 +22,11 @@ Json fallback_of(const Option& option) {
   return option.kind == Kind::text ? Json(std::string(option.fallback)) : Json::parse(option.fallback);
 }
 
+void add_faults(const core::Error& error, const std::string& place, std::vector<core::Fault>& faults) {
+  if (error.faults.empty()) faults.push_back({error.message, place});
+  for (const core::Fault& fault : error.faults) faults.push_back({fault.message, place + fault.target});
+}
+
 // A wrong kind as a sentence; empty: it is right.
 std::string kind_fault(const Option& option, const Json& value) {
   switch (option.kind) {
@@ -72,6 +77,7 @@ void read_file(const std::string& path, bool required, Given& given) {
     given.faults.push_back({"Cannot be read (is it a file?).", path});
     return;
   }
+  given.file_read = true;
   try {
     const Json json = parse_refusing_doubles(text.str(), path, given.faults);
     if (!json.is_object()) {
@@ -115,24 +121,32 @@ core::Result<Config> make_config(const Given& given) {
   Config config;
   std::vector<core::Fault> faults = given.faults;
   for (const Option& option : option_table()) {
-    const auto found = given.values.find(option.key);
-    const Json value = found == given.values.end() ? fallback_of(option) : found->second.value;
-    const std::string place = found == given.values.end() ? std::string(option.key) : found->second.place;
+    const Json value = value_of(option, given);
+    const std::string place = place_of(option.key, given);
     if (std::string fault = kind_fault(option, value); !fault.empty()) {
       faults.push_back({std::move(fault), place});
     } else if (const auto read = option.read(value, config); !read) {
-      faults.push_back({read.error().message, place});
+      add_faults(read.error(), place, faults);
     }
   }
   if (faults.empty()) return config;
   return core::Error{core::ErrorCode::invalid_input, "The configuration is not valid.", "", std::move(faults)};
 }
 
+Json value_of(const Option& option, const Given& given) {
+  const auto found = given.values.find(option.key);
+  return found == given.values.end() ? fallback_of(option) : found->second.value;
+}
+
+std::string place_of(std::string_view key, const Given& given) {
+  const auto found = given.values.find(key);
+  return found == given.values.end() ? std::string(key) : found->second.place;
+}
+
 std::string printed(const Given& given) {
   std::string text = "{\n";
   for (const Option& option : option_table()) {
-    const auto found = given.values.find(option.key);
-    const Json value = found == given.values.end() ? fallback_of(option) : found->second.value;
+    const Json value = value_of(option, given);
     const bool last = &option == &option_table().back();
     text += "  // " + std::string(option.help) + " (" + std::string(option.bounds) + ")\n";
     text += "  \"" + std::string(option.key) + "\": " + value.dump() + (last ? "\n" : ",\n");

@@ -43,13 +43,6 @@ Exit failed(const std::string& what, const core::Error& error) {
   return Exit::failed;
 }
 
-http::ApiOptions api_options(const Config& config, std::uint32_t group) {
-  http::ApiOptions options;
-  options.identity = {.users = config.users, .admin_group = group, .trusted_proxies = config.trusted_proxies};
-  options.public_url = config.public_url;
-  return options;
-}
-
 core::Result<void> listen(http::Server& server, const Config& config, std::uint32_t group, http::TlsIdentity* tls) {
   const std::filesystem::path folder = config.socket.parent_path();
   std::error_code ignored;  // where the loader has been, the folder is there
@@ -222,7 +215,8 @@ void sweep_flows(core::Dataplane& dataplane) {
 
 }  // namespace
 
-Exit run(const Config& config) {
+Exit run(const Loaded& loaded, Reader reread) {
+  const Config& config = loaded.config;
   start_log(config.log_level);
   std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that is gone shall not end us
   umask(0077);
@@ -241,7 +235,7 @@ Exit run(const Config& config) {
                                      .snapshot = loader::snapshot_path(config.state.parent_path(), config.instance)});
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
-  http::Api api(gatekeeper, api_options(config, group));  // routes
+  http::Api api(gatekeeper, api_options(config));  // routes
   http::Server server(
       io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
   if (const auto listening = listen(server, config, group, *tls ? &**tls : nullptr); !listening)
@@ -273,19 +267,21 @@ Exit run(const Config& config) {
   });
   adoption_log.note(dataplane.adoption_trouble());
   events.look();
-  const auto look_at_certificate = [&](bool asked) {
-    (*tls)->refresh(asked);
+  const auto look_at_certificate = [&] {
+    (*tls)->refresh(false);
     gatekeeper.warn("certificate", (*tls)->warning());
   };
   if (*tls) {
-    look_at_certificate(false);
-    watch.every(certificate_look_period, [&] { look_at_certificate(false); });
+    look_at_certificate();
+    watch.every(certificate_look_period, [&] { look_at_certificate(); });
   }
 
+  Reloader reload(loaded, std::move(reread), gatekeeper, api, *tls ? &**tls : nullptr);
   asio::signal_set hangup(io, SIGHUP);
   std::function<void(boost::system::error_code, int)> on_hangup = [&](boost::system::error_code error, int) {
     if (error) return;
-    if (*tls) look_at_certificate(true);
+    reload();
+    if (*tls) look_at_certificate();
     hangup.async_wait(on_hangup);
   };
   hangup.async_wait(on_hangup);

@@ -2,7 +2,7 @@
 // The daemon's life after its configuration is known: parts are built, it serves until told to stop.
 #pragma once
 
-#include "controlplane/daemon/config.hpp"
+#include "controlplane/daemon/reload.hpp"
 
 namespace postern::daemon {
 
@@ -13,6 +13,7 @@ enum class Exit : int {
   config_fault = 2,  // command line or configuration
 };
 
-Exit run(const Config& config);
+// `reread`: on SIGHUP.
+Exit run(const Loaded& loaded, Reader reread);
 
 }  // namespace postern::daemon

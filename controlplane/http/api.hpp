@@ -21,6 +21,8 @@ class Api {
  public:
   Api(core::Gatekeeper& gatekeeper, ApiOptions options) : gatekeeper_(gatekeeper), options_(std::move(options)) {}
 
+  void set_options(ApiOptions options) { options_ = std::move(options); }
+
   HttpResponse handle(const HttpRequest& request, const Peer& peer);
 
  private:

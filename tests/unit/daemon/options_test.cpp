@@ -6,8 +6,12 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 
+#include "controlplane/daemon/preflight.hpp"
+#include "controlplane/http/endpoint.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temp_folder.hpp"
 
 using namespace postern;
 using Texts = std::vector<std::string>;
@@ -130,14 +134,14 @@ TEST_CASE("faults, each with its place") {
       {"group with a blank", R"({"resource_group": "a b"})", {"resource_group"}},
       {"proxies as text", R"({"trusted_proxies": "10.0.0.0/8"})", {"trusted_proxies"}},
       {"proxies hold a number", R"({"trusted_proxies": [1]})", {"trusted_proxies"}},
-      {"proxies hold a name", R"({"trusted_proxies": ["proxy.example"]})", {"trusted_proxies"}},
-      {"service without protocol", R"({"failsafe_services": ["192.0.2.1:22"]})", {"failsafe_services"}},
-      {"service without port", R"({"failsafe_services": ["192.0.2.1/tcp"]})", {"failsafe_services"}},
-      {"service with port 0", R"({"failsafe_services": ["192.0.2.1:0/tcp"]})", {"failsafe_services"}},
-      {"user without role", R"({"users": {"alice": {}}})", {"users"}},
-      {"user with an unknown role", R"({"users": {"alice": {"role": "king"}}})", {"users"}},
-      {"user with an unknown member", R"({"users": {"alice": {"role": "reader", "scopes": "/"}}})", {"users"}},
-      {"user with a scope that is none", R"({"users": {"alice": {"role": "reader", "scope": "x"}}})", {"users"}},
+      {"proxies hold a name", R"({"trusted_proxies": ["10.0.0.1", "proxy.example", "x"]})", {"trusted_proxies[1]", "trusted_proxies[2]"}},
+      {"service without protocol", R"({"failsafe_services": ["192.0.2.1:22"]})", {"failsafe_services[0]"}},
+      {"service without port", R"({"failsafe_services": ["192.0.2.1/tcp"]})", {"failsafe_services[0]"}},
+      {"service with port 0", R"({"failsafe_services": ["192.0.2.1:0/tcp"]})", {"failsafe_services[0]"}},
+      {"user without role", R"({"users": {"alice": {}}})", {"users.alice"}},
+      {"user with an unknown role", R"({"users": {"alice": {"role": "king"}, "bob": {}}})", {"users.alice", "users.bob"}},
+      {"user with an unknown member", R"({"users": {"alice": {"role": "reader", "scopes": "/"}}})", {"users.alice"}},
+      {"user with a scope that is none", R"({"users": {"alice": {"role": "reader", "scope": "x"}}})", {"users.alice"}},
       {"log level", R"({"log_level": "chatty"})", {"log_level"}},
       {"three at once", R"({"instance": "a b", "listen": "x", "colour": 1})", {"colour", "instance", "listen"}},
   }));
@@ -190,4 +194,38 @@ TEST_CASE("flags") {
   daemon::read_flag(option("users"), {"{not json"}, given);
   CHECK(given.faults.size() == 1);
   CHECK(daemon::flag_of(option("run_dir")) == "--run-dir");
+}
+
+TEST_CASE("the page of the options is the one in docs/") {
+  std::ifstream file(POSTERN_SOURCE_DIR "/docs/configuration.md");
+  std::ostringstream page;
+  page << file.rdbuf();
+  INFO("posternd --help-options markdown > docs/configuration.md");
+  CHECK(page.str() == daemon::configuration_page());
+}
+
+TEST_CASE("what only a start would find, all at once") {
+  const test::TempFolder folder;
+  const std::string here = folder.path().string();
+  std::ofstream(here + "/text") << "no database, and no folder";
+  const auto found = [](const daemon::Given& given) {
+    const auto config = daemon::make_config(given);
+    REQUIRE(config);
+    Texts keys;
+    for (const auto& fault : daemon::preflight(*config, given)) keys.push_back(fault.target.substr(fault.target.rfind(' ') + 1));
+    return keys;
+  };
+  const std::string good = R"({"state": ")" + here + R"(/postern.db", "run_dir": ")" + here + R"(", "listen": "127.0.0.1:0")";
+  CHECK(found(given_by(good + "}")) == Texts{});
+  CHECK(found(given_by(R"({"state": ")" + here + R"(/text", "run_dir": ")" + here + R"(", "socket": ")" + here + R"(/text",
+    "listen": "127.0.0.1:0", "listen_https": "192.0.2.77:7823", "tls_certificate": "/nonexistent/c", "tls_key": "/nonexistent/k",
+    "host_machine": "a b"})")) == Texts{"state", "socket", "listen_https", "tls_certificate", "tls_key", "host_machine"});
+  CHECK(found(given_by(R"({"state": ")" + here + R"(/text/postern.db", "listen": "127.0.0.1:0"})")) == Texts{"state"});
+  CHECK(found(given_by(good + R"(, "socket": "/nonexistent/folder/api.sock"})")) == Texts{"socket"});
+  CHECK(found(given_by(good + R"(, "socket": ")" + here + "/" + std::string(120, 'x') + "\"}")) == Texts{"socket"});
+  const auto held = http::listen_tcp(core::parse_address("127.0.0.1").value(), 0);
+  REQUIRE(held);
+  INFO("a port that is held may be the running daemon's");
+  CHECK(found(given_by(R"({"state": ")" + here + R"(/postern.db", "run_dir": ")" + here + R"(", "listen": "127.0.0.1:)" +
+                       std::to_string(held->port()) + "\"}")) == Texts{});
 }
