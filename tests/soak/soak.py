@@ -40,15 +40,15 @@ class Soak:
     # ---- one decision ----------------------------------------------------------------------------------------------
 
     def decide(self, operation, method, path, body, allowed, then, who=None):
-        """Asks, holds the answer against what the model allows, and tells the model by then(answer, record, now)."""
+        """Asks, holds the answer against what the model allows (None: either), and tells the model by then(answer, record)."""
         self.serial += 1
         request_id = "%s-%d" % (operation, self.serial)
         self.numbers["decisions"] += 1
-        begun = time.time_ns()
         ask = lambda: self.daemon.call(method, path, body, self.tokens.get(who), request_id)
         answer = self.hurt(ask) if self.random.random() < 0.15 else ask()
+        allowed = allowed() if callable(allowed) else allowed
         said = "died" if answer is None else answer.status
-        self.tell(request_id, who or "root", method, path.split("/")[-1], body or "", "→", said, "" if allowed else "(to be refused)")
+        self.tell(request_id, who or "root", method, path.split("/v1")[-1][-40:], body or "", "→", said, "(to be refused)" if allowed is False else "")
         if answer is None or answer.status >= 500:
             self.numbers["in doubt"] += 1
             seen = self.came_in(body) if operation == "access.initiate" and self.dies() else []
@@ -59,11 +59,12 @@ class Soak:
             if operation == "access.initiate" and answer is None and allowed and self.choose((True, False)):
                 self.ask_again(request_id, ask, then)
             return
-        if (answer.status < 300) != bool(allowed):
+        done = answer.status < 300
+        if allowed is not None and done != allowed:
             raise Difference("%s should be %s: %s" % (request_id, "allowed" if allowed else "refused", answer.json))
-        self.expected[request_id] = [(operation, 0 if allowed else 1)]
-        if allowed:
-            then(answer.json, None, begun)
+        self.expected[request_id] = [(operation, 0 if done else 1)]
+        if done:
+            then(answer.json, None)
         else:
             self.numbers["refused"] += 1
         self.revive()
@@ -75,15 +76,16 @@ class Soak:
         found = [(record["operation"], record["outcome"]) for record in records]
         self.tell("   recorded is:", found, answer.json.get("code") if answer else "")
         possible = [[], [(operation, 1)]]
-        if allowed:
-            possible += [[(operation, 0)], [(operation, 0), ("access.taken_back", 2)]]
+        if allowed is not False:
+            taken_back = "grant.taken_back" if operation == "grant.extend" else "access.taken_back"
+            possible += [[(operation, 0)], [(operation, 0), (taken_back, 2)]]
         if found not in possible:
             raise Difference("%s has the records %s" % (request_id, found))
         if answer and answer.json.get("code") == "StoreFailed" and found:
             raise Difference("%s could not be recorded by its answer, and has the records %s" % (request_id, found))
         self.expected[request_id] = found
         if found and found[0][1] == 0:
-            then(None, records[0], None, taken_back=len(found) > 1)
+            then(None, records[0], taken_back=len(found) > 1)
 
     def came_in(self, body):
         """Where what was asked for is open while the daemon is dead."""
@@ -112,7 +114,7 @@ class Soak:
             if before:
                 raise Difference("%s asked again is answered with what others have: %s" % (request_id, answer.json))
             self.expected[request_id] = [("access.initiate", 0)]
-            then(answer.json, None, None)
+            then(answer.json, None)
 
     # ---- violence --------------------------------------------------------------------------------------------------
 
@@ -178,18 +180,19 @@ class Soak:
         policy = self.model.may_open(asked)
         before = time.time_ns()
 
-        def then(answer, record, _, taken_back=False):
+        def then(answer, record, taken_back=False):
             now = time.time_ns()
-            if answer:
-                grants = answer["grants"]
-            else:
-                serials = [int(serial) for serial in record["grants"].split(",")]
-                grants = [grant for grant in self.daemon.get("/v1/grants?all=true")["grants"] if grant["serial"] in serials]
-                if len(grants) != len(serials):
-                    raise Difference("of the recorded grants %s there are %s" % (serials, grants))
+            grants = answer["grants"] if answer else self.grants_of(record)
             self.model.opened([self.granted(grant, who, policy, asked, before, now) for grant in grants], now, taken_back)
 
-        self.decide("access.initiate", "POST", "/v1/requests", body, policy, then, who)
+        self.decide("access.initiate", "POST", "/v1/requests", body, policy is not None, then, who)
+
+    def grants_of(self, record):
+        serials = [int(serial) for serial in record["grants"].split(",")]
+        grants = [grant for grant in self.daemon.get("/v1/grants?all=true")["grants"] if grant["serial"] in serials]
+        if len(grants) != len(serials):
+            raise Difference("of the recorded grants %s there are %s" % (serials, grants))
+        return grants
 
     def asked(self):
         places = {(self.choose(NAMES), self.choose(PORTS)) for _ in range(self.choose((1, 1, 1, 2, 3)))}
@@ -227,6 +230,29 @@ class Soak:
 
         self.decide("grant.revoke", "POST", "/v1/grants/%d/revoke" % serial, ending and {"ending": ending}, allowed, then, who)
 
+    def extend(self):
+        running = sorted(self.model.running(time.time_ns()))
+        if not running or not self.extends:
+            return
+        grant, seconds = self.model.grants[self.choose(running)], self.choose((3, 8, 20, 20, 4000))
+        who, before = self.choose((None, grant.person, grant.person) + PEOPLE), time.time_ns()
+
+        def allowed():
+            now, length = time.time_ns(), seconds * 10**9
+            if who not in (None, grant.person) or length > 3600 * 10**9 or now + length < grant.end:
+                return False
+            return True if now < grant.end and before + length >= grant.end else None
+
+        def then(answer, record, taken_back=False):
+            end = nanoseconds((answer or self.grants_of(record)[0])["endTimeUtc"])
+            if taken_back:
+                return
+            if not before - 10**7 <= end - seconds * 10**9 <= time.time_ns():
+                raise Difference("grant %d was extended by %d s to %d" % (grant.serial, seconds, end))
+            grant.end = end
+
+        self.decide("grant.extend", "POST", "/v1/grants/%d/extend" % grant.serial, {"duration": "PT%dS" % seconds}, allowed, then, who)
+
     def put_policy(self):
         name = self.choose(("day", "night"))
         places = [(machine, port) for machine in NAMES for port in PORTS if self.random.random() < 0.6]
@@ -261,7 +287,7 @@ class Soak:
         free = [each for each in ADDRESSES if m.ipaddress.ip_address(each) not in taken]
         addresses = self.random.sample(free, self.choose((1, 2)))
 
-        def then(answer, *_, taken_back=False):
+        def then(*_, taken_back=False):
             self.model.machines[name] = {m.ipaddress.ip_address(each) for each in addresses}
 
         self.decide("machine.put", "PUT", "/v1/machines/" + name, {"addresses": addresses}, True, then)
@@ -307,6 +333,7 @@ class Soak:
         self.policies_path = "/subscriptions/%s/resourceGroups/%s/providers/Microsoft.Security/locations/%s/jitNetworkAccessPolicies/" % (
             status["subscription"], status["resourceGroup"], status["location"])
         self.maps = Maps(self.run_folder)
+        self.extends = any(row["name"] == "extended_ns" for row in self.rows.select("PRAGMA table_info(grants)"))
         for name in NAMES:
             while name not in self.model.machines:  # one of its system calls may fail
                 self.put_machine(name)
@@ -320,7 +347,7 @@ class Soak:
         self.put_policy()
 
     def live(self, seconds):
-        deeds = {self.request: 40, self.revoke: 10, self.probe: 25, self.put_policy: 3, self.remove_policy: 0.5, self.put_machine: 2,
+        deeds = {self.request: 40, self.revoke: 10, self.extend: 8, self.probe: 25, self.put_policy: 3, self.remove_policy: 0.5, self.put_machine: 2,
                  self.restart: 1.5, self.compare: 1.5, lambda: time.sleep(self.random.random() / 4): 8}
         self.prepare()
         until = time.monotonic() + seconds
