@@ -12,6 +12,7 @@ NAMES = ("vm1", "vm2", "vm3")
 PORTS = (22, 3389, 5985)
 SOURCES = ["10.9.0.%d/32" % n for n in range(1, 6)] + ["10.9.1.0/28", "10.9.0.0/24", "2001:db8:9::1/128", "2001:db8:9::/64"]
 HOSTS = ["10.9.0.1", "10.9.0.2", "10.9.0.5", "10.9.0.77", "10.9.1.3", "10.9.1.99", "2001:db8:9::1", "2001:db8:9::77"]
+TROUBLE = ("pwrite64:error=ENOSPC", "bpf:error=ENOMEM")  # each call of it
 ADDRESSES = ["192.0.2.%d" % n for n in range(20, 26)] + ["2001:db8:2::%d" % n for n in range(20, 26)]
 
 
@@ -22,7 +23,7 @@ class Deeds:
         self.decide(*self.a_request(self.choose(PEOPLE)))
 
     def several(self):
-        """At the same time, each for sources of its own; perhaps the daemon is killed amid them."""
+        """At the same time, each for sources of its own; perhaps the daemon is killed amid them, or disk or maps fail for all."""
         asked = [self.a_request(who, ["10.9.%d.%d/32" % (2 + n, 1 + PEOPLE.index(who))])
                  for n, who in enumerate(self.random.choices(PEOPLE, k=self.random.randint(2, 8)))]
         decisions = [self.decision(*each) for each in asked]
@@ -32,13 +33,20 @@ class Deeds:
             answers[place] = decisions[place].ask()
 
         threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(decisions))]
-        kill = threading.Timer(self.random.random() * 0.01, self.daemon.process.kill) if self.random.random() < 0.4 else None
-        for thread in threads + [kill] * (kill is not None):
-            thread.start()
-        for thread in threads + [kill] * (kill is not None):
-            thread.join()
-        self.numbers["kills"] += kill is not None
-        self.tell("killed -9 amid" if kill else "at the same time,", len(decisions), "requests:")
+        how = self.choose(("at the same time,", "at the same time,", "killed -9 amid", "killed -9 amid") + TROUBLE)
+        if how.startswith("killed"):
+            threads.append(threading.Timer(self.random.random() * 0.01, self.daemon.process.kill))
+            self.numbers["kills"] += 1
+
+        def run():
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+
+        self.daemon.inject(how, run) if how in TROUBLE else run()
+        self.numbers["faults"] += how in TROUBLE
+        self.tell(how, len(decisions), "requests:")
         self.conclude(list(zip(decisions, answers)))
 
     def a_request(self, who, sources=None):
