@@ -62,7 +62,7 @@ class Soak(Deeds):
         if any(answer is None for _, answer in answered) and self.dies():
             seen = {decision: self.came_in(decision.body) for decision, answer in answered
                     if answer is None and decision.operation == "access.initiate"}
-        self.revive()
+        self.revive(in_doubt=any(answer is None or answer.status >= 500 for _, answer in answered))
         place = lambda answer: answer.json["grants"][0]["serial"] if answer and answer.json.get("grants") else 10**9
         for decision, answer in sorted(answered, key=lambda each: place(each[1])):
             self.settle(decision, answer)
@@ -157,10 +157,10 @@ class Soak(Deeds):
         self.tell(what, "in:")
         return answer
 
-    def revive(self):
+    def revive(self, in_doubt=False):
         if not self.dies():
             return
-        if self.choose((True, False)):
+        if not in_doubt and self.choose((True, False)):
             self.probe(alive=False)
         self.daemon.start()
         self.tell("   started again")
