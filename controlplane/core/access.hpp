@@ -132,6 +132,13 @@ struct EventPage {
   std::uint64_t last = 0;         // highest sequence there is
 };
 
+// What happened after a sequence, as far as the caller may see it.
+struct EventFeed {
+  std::vector<EventView> events;  // oldest first
+  std::uint64_t last = 0;         // to ask after the next time
+  std::uint64_t lost = 0;         // events of any kind that came before these and are not kept any more
+};
+
 // What would happen to a packet, and why.
 struct Explanation {
   Probe probe;
@@ -232,7 +239,11 @@ class Gatekeeper {
   Result<Explanation> explain(const Caller& caller, const ProbeDraft& draft);  // leaves no trace in the gate
   Result<std::vector<ServiceCount>> service_counts(const Caller& caller);
   Result<EventPage> events(const Caller& caller, const EventQuery& query);
-  EventSink& event_log();  // what is told here events() shows
+  // Of the gate for who may read it, of grants those that the caller may list; who may neither is refused.
+  Result<EventFeed> follow(const Caller& caller, std::uint64_t after);
+  std::uint64_t last_event() const;
+  std::string event_epoch() const;  // of the sequences: another one each time the daemon starts
+  EventSink& event_log();           // what is told here events() shows
   Result<std::vector<AuditRecord>> audit(const Caller& caller, const AuditQuery& query);
   Result<std::uint64_t> verify_audit(const Caller& caller);
 

@@ -59,6 +59,7 @@ Result<void> outside_of_blocks(const Ledger& ledger) {
 }  // namespace
 
 Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
+  const auto news = news_of(change);
   const auto undo = ledger.apply(change);
   if (needs_room(change)) {
     auto possible = told_apart(ledger.services());
@@ -79,6 +80,7 @@ Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
                  {}};
   }
   postponed.clear();
+  tell(news);
   return {};
 }
 
@@ -108,7 +110,9 @@ std::optional<Error> Gatekeeper::Parts::gate_away() {
 }
 
 void Gatekeeper::Parts::insist(ChangeSet change) {
+  const auto news = news_of(change);
   ledger.apply(change);
+  tell(news);
   postponed.push_back(std::move(change));
   if (!write_postponed()) retry_soon();
 }

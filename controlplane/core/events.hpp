@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the gate tells while packets pass: drops (as many as its budget allows) and connections (all of them). Nothing
-// is decided by them. Whoever wants to keep them, in a store say, is an EventSink beside EventLog.
+// What the gate tells while packets pass: drops (as many as its budget allows) and connections (all of them); and what becomes
+// of grants. Nothing is decided by them. Whoever wants to keep the gate's, in a store say, is an EventSink beside EventLog.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "controlplane/core/address.hpp"
-#include "controlplane/core/time.hpp"
+#include "controlplane/core/model.hpp"
 
 namespace postern::core {
 
@@ -42,6 +41,14 @@ struct FlowEvent {
   bool picked_up = false, machine_opened = false, adopted = false;
 };
 
+// What became of a grant, as it was then.
+struct GrantEvent {
+  UtcTime time{};
+  std::string kind;  // "grant.opened", "grant.extended", "grant.shortened", "grant.ended"
+  Grant grant;
+  Request request;
+};
+
 class EventSink {
  public:
   virtual ~EventSink() = default;
@@ -50,8 +57,8 @@ class EventSink {
 };
 
 struct NumberedEvent {
-  std::uint64_t sequence = 0;  // rises by one with each event of either kind, from 1; begins anew with the daemon
-  std::variant<DropEvent, FlowEvent> event;
+  std::uint64_t sequence = 0;  // rises by one with each event of any kind, from 1; begins anew with the daemon
+  std::variant<DropEvent, FlowEvent, GrantEvent> event;
 };
 
 struct EventQuery {
@@ -64,23 +71,28 @@ struct EventTotals {
   bool operator==(const EventTotals&) const = default;
 };
 
-// The newest events of each kind: a flood of drops does not push connections out.
+// The newest events of each kind: a flood of drops does not push connections or grants out.
 class EventLog : public EventSink {
  public:
   explicit EventLog(std::size_t kept = 1000) : kept_(kept) {}
 
   void take(const DropEvent& event) override;
   void take(const FlowEvent& event) override;
+  void take(const GrantEvent& event);
   std::vector<NumberedEvent> recent(const EventQuery& query) const;  // oldest first
+  // The oldest so many with a higher sequence; and how many more there were of these that are not kept any more.
+  std::vector<NumberedEvent> following(std::uint64_t after, std::size_t limit) const;
+  std::uint64_t lost_after(std::uint64_t sequence) const;
   const EventTotals& totals() const { return totals_; }
   std::uint64_t last() const { return last_; }
 
  private:
   void keep(std::deque<NumberedEvent>& in, NumberedEvent event);
+  std::vector<const NumberedEvent*> all_after(std::uint64_t sequence) const;
 
   std::size_t kept_;
   std::uint64_t last_ = 0;
-  std::deque<NumberedEvent> drops_, flows_;
+  std::deque<NumberedEvent> drops_, flows_, grants_;
   EventTotals totals_;
 };
 

@@ -47,6 +47,10 @@ struct Gatekeeper::Parts {
   Result<void> put_in_force();
   std::optional<Error> not_in_force();  // the same for a change that stands whatever the maps say: closing, guarding
   std::optional<Error> gate_away();
+  // What the change, not yet applied, makes of grants; to be told once it stands.
+  std::vector<GrantEvent> news_of(const ChangeSet& change) const;
+  void tell(const std::vector<GrantEvent>& news);
+  bool may_see(const Principal& principal, const NumberedEvent& event, bool may_read_gate) const;
   // The change must stand, whatever the store says now: it is written as soon as the store takes it.
   void insist(ChangeSet change);
   bool write_postponed();
@@ -105,6 +109,7 @@ struct Gatekeeper::Parts {
   Ledger ledger;
   Projector projector;
   EventLog event_log;
+  std::string event_epoch;
   std::map<std::string, std::string> warnings;  // by what they are about
   bool started = false;
   std::optional<UtcTime> newest_record;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is only read: the gate's status and the audit.
+// What is only read: the gate's status and the audit. Events: following.cpp.
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
 
@@ -37,29 +37,6 @@ Result<std::vector<ServiceCount>> Gatekeeper::service_counts(const Caller& calle
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "gate.services", actions::gate_read, "/")) return *error;
   return p.dataplane.service_counts();
-}
-
-EventSink& Gatekeeper::event_log() {
-  return parts_->event_log;
-}
-
-Result<EventPage> Gatekeeper::events(const Caller& caller, const EventQuery& query) {
-  auto& p = *parts_;
-  if (auto error = p.refused_read(caller, "gate.events", actions::gate_read, "/")) return *error;
-  EventPage page{{}, p.event_log.totals(), p.event_log.last()};
-  const Now now = p.clock.now();
-  const auto utc = [&now](BootTime time) { return now.utc - (now.boot - time); };
-  for (auto& numbered : p.event_log.recent(query)) {
-    EventView view{std::move(numbered), {}, {}};
-    if (const auto* flow = std::get_if<FlowEvent>(&view.event.event)) {
-      view.time = utc(flow->time);
-      view.opened = utc(flow->opened);
-    } else {
-      view.time = utc(std::get<DropEvent>(view.event.event).time);
-    }
-    page.events.push_back(std::move(view));
-  }
-  return page;
 }
 
 Result<std::vector<AuditRecord>> Gatekeeper::audit(const Caller& caller, const AuditQuery& query) {

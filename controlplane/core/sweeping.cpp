@@ -20,7 +20,8 @@ Gatekeeper::Parts::Parts(Settings with, Clock& its_clock, Randomness& its_random
       randomness(its_randomness),
       store(its_store),
       dataplane(its_dataplane),
-      projector(its_dataplane, settings) {}
+      projector(its_dataplane, settings),
+      event_epoch(std::to_string(clock.now().utc.time_since_epoch() / std::chrono::milliseconds(1))) {}
 
 Gatekeeper::Gatekeeper(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane)
     : parts_(std::make_unique<Parts>(std::move(settings), clock, randomness, store, dataplane)) {}

@@ -103,6 +103,11 @@ HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
   return response;
 }
 
+core::Result<core::Principal> Api::identify(const HttpRequest& request, const Peer& peer) const {
+  return http::identify(request, peer, options_.identity,
+                        [this](std::string_view token) { return gatekeeper_.authenticate(token); });
+}
+
 HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& told) {
   const Dialect dialect = is_azure_path(request.target) ? Dialect::azure : Dialect::own;
   const auto fail = [dialect](const core::Error& error) { return error_response(error, dialect); };
@@ -115,8 +120,7 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       return *std::move(response);
     }
   }
-  auto principal = identify(request, peer, options_.identity,
-                            [this](std::string_view token) { return gatekeeper_.authenticate(token); });
+  auto principal = identify(request, peer);
   if (!principal) return fail(principal.error());
   told.who = principal->name;
   if (!target) return fail(target.error());
@@ -137,6 +141,9 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       .target = std::move(*target),
       .parameters = std::move(match.parameters),
       .body = request.body,
+      .request = request,
+      .peer = peer,
+      .api = *this,
       .links = {options_.public_url.empty() ? (peer.tls ? "https://" : "http://") + host : options_.public_url,
                 options_.page_size}};
   return match.route->handler(call);

@@ -3,6 +3,8 @@
 // log line added. Synchronous, on the core's thread; never throws.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 
 #include "controlplane/core/access.hpp"
@@ -17,6 +19,12 @@ struct ApiOptions {
   std::size_t page_size = 100;  // policies a page
 };
 
+// How many event streams there are, by whose they are.
+struct StreamCount {
+  std::map<std::string, std::size_t> of;
+  std::size_t all = 0;
+};
+
 class Api {
  public:
   Api(core::Gatekeeper& gatekeeper, ApiOptions options) : gatekeeper_(gatekeeper), options_(std::move(options)) {}
@@ -24,6 +32,8 @@ class Api {
   void set_options(ApiOptions options) { options_ = std::move(options); }
 
   HttpResponse handle(const HttpRequest& request, const Peer& peer);
+  core::Result<core::Principal> identify(const HttpRequest& request, const Peer& peer) const;
+  const std::shared_ptr<StreamCount>& streams() const { return streams_; }
 
  private:
   struct Told;  // what the log line says of the call
@@ -31,6 +41,7 @@ class Api {
 
   core::Gatekeeper& gatekeeper_;
   ApiOptions options_;
+  std::shared_ptr<StreamCount> streams_ = std::make_shared<StreamCount>();  // sessions that are given up count down after us
 };
 
 }  // namespace postern::http

@@ -31,6 +31,7 @@ HttpResponse get_metrics(Call& call);
 HttpResponse explain(Call& call);
 HttpResponse list_service_counts(Call& call);
 HttpResponse list_events(Call& call);
+HttpResponse stream_events(Call& call);
 HttpResponse list_tokens(Call& call);
 HttpResponse post_token(Call& call);
 HttpResponse delete_token(Call& call);

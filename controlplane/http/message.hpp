@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +51,14 @@ struct HttpRequest {
   }
 };
 
+// A body without an end, asked for what comes next again and again until the peer goes.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  virtual std::optional<std::string> next() = 0;   // empty: nothing now; none: the end
+  virtual std::string still_here() const = 0;      // sent when there was nothing for a while
+};
+
 struct HttpResponse {
   int status = 200;
   std::string body;  // empty: no Content-Type either
@@ -57,6 +66,7 @@ struct HttpResponse {
   Headers headers;     // besides Content-Type and Content-Length
   bool close = false;  // end the connection after this answer
   bool identified = false;  // the caller has shown who he is: his connection is not among the first to make room
+  std::unique_ptr<Feed> feed = {};  // what comes after `body`; without Content-Length, and the connection ends with it
 };
 
 }  // namespace postern::http

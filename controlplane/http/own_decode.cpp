@@ -211,6 +211,26 @@ core::Result<core::EventQuery> decode_event_query(const Target& target) {
   return query;
 }
 
+core::Result<StreamBegin> decode_stream_begin(const Target& target, const HttpRequest& request, std::string_view epoch) {
+  if (const auto known = refuse_unknown_parameters(target, {"after"}); !known) return known.error();
+  const auto number = [](std::string_view text, std::string_view place) -> core::Result<std::uint64_t> {
+    if (text == "0") return std::uint64_t{0};
+    return read_number(text, place, UINT64_MAX);
+  };
+  if (const auto id = request.first("last-event-id"); id && !id->empty()) {
+    const std::size_t dot = std::min(id->find('.'), id->size() - 1);
+    const auto sequence = number(id->substr(dot + 1), "Last-Event-ID");
+    if (!sequence) return sequence.error();
+    if (id->substr(0, dot) != epoch) return StreamBegin{0, true};
+    return StreamBegin{*sequence, false};
+  }
+  const auto text = target.parameter("after");
+  if (!text) return StreamBegin{};
+  const auto after = number(*text, "after");
+  if (!after) return after.error();
+  return StreamBegin{*after, false};
+}
+
 core::Error with_own_places(core::Error error) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> names{{
       {"virtualMachines", "machines"},

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "controlplane/core/access.hpp"
+#include "controlplane/http/message.hpp"
 #include "controlplane/http/target.hpp"
 
 namespace postern::http {
@@ -20,6 +21,13 @@ core::Result<core::GrantFilter> decode_grant_filter(const Target& target);
 core::Result<core::ProbeDraft> decode_probe(const Target& target);
 core::Result<core::AuditQuery> decode_audit_query(const Target& target);
 core::Result<core::EventQuery> decode_event_query(const Target& target);
+
+// Where a stream of events begins: Last-Event-ID ("EPOCH.SEQUENCE"), else the parameter `after`, else with what happens next.
+struct StreamBegin {
+  std::optional<std::uint64_t> after;
+  bool anew = false;  // the id is of another epoch: the daemon has started since, and what it knows comes from the beginning
+};
+core::Result<StreamBegin> decode_stream_begin(const Target& target, const HttpRequest& request, std::string_view epoch);
 // The serial of the path, and what the body says; a serial that is no number is 0 and a fault of the draft.
 std::pair<std::uint64_t, core::RevocationDraft> decode_revocation(std::string_view serial, std::string_view body);
 

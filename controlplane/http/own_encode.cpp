@@ -238,9 +238,15 @@ void encode_into(Json& json, const core::FlowEvent& event) {
   if (event.adopted) json["adopted"] = true;
 }
 
+}  // namespace
+
 Json encode_event(const core::EventView& view) {
   Json json{{"sequence", view.event.sequence}, {"timeUtc", core::format_time(view.time)}};
-  if (const auto* flow = std::get_if<core::FlowEvent>(&view.event.event)) {
+  if (const auto* told = std::get_if<core::GrantEvent>(&view.event.event)) {
+    json["kind"] = told->kind;
+    json["grant"] = told->grant.serial;
+    json["access"] = encode_grant(told->grant, told->request);
+  } else if (const auto* flow = std::get_if<core::FlowEvent>(&view.event.event)) {
     encode_into(json, *flow);
     json["openedUtc"] = core::format_time(view.opened);
   } else {
@@ -248,8 +254,6 @@ Json encode_event(const core::EventView& view) {
   }
   return json;
 }
-
-}  // namespace
 
 Json encode_events(const core::EventPage& page) {
   Json json{{"last", page.last},

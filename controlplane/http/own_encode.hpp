@@ -15,6 +15,7 @@ Json encode_explanation(const core::Explanation& told);
 Json encode_grant(const core::GrantView& view);  // with its use, as far as that is known
 Json encode_revoked(const core::GrantView& view);  // with what was cut
 Json encode_service_count(const core::ServiceCount& count);
+Json encode_event(const core::EventView& view);
 Json encode_events(const core::EventPage& page);
 Json encode_token(const core::Token& token);  // without its hash
 Json encode_status(const core::GateStatus& status);

@@ -41,6 +41,7 @@ constexpr Route routes[] = {
     {"GET",    "/v1/gate/explain",                    own::explain,          Dialect::own},
     {"GET",    "/v1/gate/services",                   own::list_service_counts, Dialect::own},
     {"GET",    "/v1/gate/events",                     own::list_events,      Dialect::own},
+    {"GET",    "/v1/events/stream",                   own::stream_events,    Dialect::own},
     {"GET",    "/v1/tokens",                          own::list_tokens,      Dialect::own},
     {"POST",   "/v1/tokens",                          own::post_token,       Dialect::own},
     {"DELETE", "/v1/tokens/{id}",                     own::delete_token,     Dialect::own},

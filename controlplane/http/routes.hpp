@@ -15,6 +15,8 @@
 
 namespace postern::http {
 
+class Api;
+
 struct ListLinks {
   std::string base;  // scheme and authority that the client used, for absolute links
   std::size_t page_size = 100;
@@ -27,6 +29,9 @@ struct Call {
   Target target;
   std::vector<std::pair<std::string_view, std::string>> parameters;
   std::string_view body;
+  const HttpRequest& request;  // these three: for whoever goes on after the answer
+  const Peer& peer;
+  const Api& api;
   ListLinks links;
 
   const std::string& parameter(std::string_view name) const;  // one of the route's pattern

@@ -23,6 +23,9 @@ struct ServerLimits {
   std::chrono::milliseconds handshake{10'000};  // of TLS, from the accept to its end
   std::chrono::milliseconds idle{75'000};     // SDKs see a "socket hang up" if it is under 60 s
   std::chrono::milliseconds request{20'000};  // from the first byte of a request to its last; as long again to answer
+  std::chrono::milliseconds feed_look{200};         // so often a feed is asked whether there is more
+  std::chrono::milliseconds feed_heartbeat{15'000}; // so long after the last piece it says that it is still there
+  std::chrono::milliseconds feed_write{60'000};     // so long a reader may be busy with what he was sent
   std::chrono::milliseconds stop_grace{5'000};
   std::chrono::milliseconds tick{500};         // how exactly the above are kept
   std::chrono::milliseconds room_log{60'000};  // at most so often the log says that there was no room

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that knows Beast: bytes to HttpRequest, HttpResponse to bytes. The stream is the socket or TLS over it; all
+// Bytes to HttpRequest (wire_request.hpp), HttpResponse to bytes. The stream is the socket or TLS over it; all
 // else is the same for both.
 #include <spdlog/spdlog.h>
 
+#include <poll.h>
+
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http.hpp>
 
-#include "controlplane/core/model.hpp"
+#include "controlplane/core/address.hpp"
 #include "controlplane/http/connection.hpp"
-#include "controlplane/http/problem.hpp"
+#include "controlplane/http/wire_request.hpp"
 
 namespace postern::http {
 namespace {
@@ -21,52 +25,52 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace wire = boost::beast::http;
-using Parser = wire::request_parser<wire::string_body>;
+using Parser = WireParser;
 using Error = boost::system::error_code;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds farewell{1};  // for the peer to close TLS in its turn
 constexpr std::size_t drain_bytes_max = std::size_t{8} << 20;
 
-HttpRequest taken(Parser& parser) {
-  auto& message = parser.get();
-  HttpRequest request{.method = std::string(message.method_string()),
-                      .target = std::string(message.target()),
-                      .headers = {},
-                      .body = std::move(message.body())};
-  for (const auto& field : message)
-    request.headers.emplace_back(core::folded(std::string_view(field.name_string())), std::string(field.value()));
-  return request;
-}
-
-// What a request that cannot be read is answered with; none if the peer left or was too slow.
-std::optional<HttpResponse> refusal_of(const Error& error, Parser& parser, const ServerLimits& limits) {
-  const std::string target(parser.get().target());
-  if (error == wire::error::body_limit)
-    return refusal(413, "RequestEntityTooLarge",
-                   "The body is larger than " + std::to_string(limits.body_bytes) + " bytes.", target);
-  if (error == wire::error::header_limit || error == wire::error::buffer_overflow)
-    return refusal(431, "RequestHeaderFieldsTooLarge",
-                   "The header is larger than " + std::to_string(limits.header_bytes) + " bytes.", target);
-  const bool malformed = error.category() == wire::make_error_code(wire::error::bad_method).category() &&
-                         error != wire::error::end_of_stream && error != wire::error::partial_message;
-  if (malformed)
-    return refusal(400, "BadRequest", "The request is not valid HTTP/1.1: " + error.message() + ".", target);
-  return std::nullopt;
-}
-
 template <class Stream>
 asio::awaitable<bool> write_response(Stream& stream, HttpResponse response, unsigned version, bool head,
-                                     bool keep_alive) {
+                                     bool keep_alive, bool endless = false) {
   wire::response<wire::string_body> message{static_cast<wire::status>(response.status), version};
   for (const auto& [name, value] : response.headers) message.insert(name, value);
   message.keep_alive(keep_alive);
   const bool no_body = response.status == 204;
   if (!response.body.empty()) message.set(wire::field::content_type, response.content_type);
-  if (!no_body) message.content_length(response.body.size());
+  if (!no_body && !endless) message.content_length(response.body.size());
   if (!no_body && !head) message.body() = std::move(response.body);
   const auto [error, bytes] = co_await wire::async_write(stream, message, as_result);
   co_return !error;
+}
+
+// Who listens to a feed has nothing more to say: whatever comes from him, most of all the end, ends it.
+bool has_spoken(Connection& connection) {
+  pollfd peer{connection.socket.native_handle(), POLLIN | POLLRDHUP, 0};
+  return poll(&peer, 1, 0) != 0;
+}
+
+template <class Stream>
+asio::awaitable<void> write_feed(Stream& stream, Connection& connection, Feed& feed, const ServerLimits& limits) {
+  using Clock = std::chrono::steady_clock;
+  asio::steady_timer pause(co_await asio::this_coro::executor);
+  auto silent_since = Clock::now();
+  while (!connection.closing && connection.socket.is_open() && !has_spoken(connection)) {
+    auto piece = feed.next();
+    if (!piece) co_return;
+    if (piece->empty() && Clock::now() - silent_since >= limits.feed_heartbeat) piece = feed.still_here();
+    connection.deadline = Clock::now() + limits.feed_write;
+    if (piece->empty()) {
+      pause.expires_after(limits.feed_look);
+      (void)co_await pause.async_wait(as_result);
+      continue;
+    }
+    const auto [error, bytes] = co_await asio::async_write(stream, asio::buffer(*piece), as_result);
+    if (error) co_return;
+    silent_since = Clock::now();
+  }
 }
 
 // After a refusal the peer may still be sending: closing now would reset the connection and lose our answer. What comes is
@@ -118,8 +122,7 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
   beast::flat_buffer buffer;
   while (!connection.closing && co_await await_request(stream, connection, buffer, limits)) {
     Parser parser;
-    parser.header_limit(limits.header_bytes);
-    parser.body_limit(limits.body_bytes);
+    set_limits(parser, limits);
     const Error error = co_await read_request(stream, buffer, parser);
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
     if (error) {
@@ -135,7 +138,13 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
     HttpResponse response = handler(taken(parser), connection.peer);
     connection.identified = connection.identified || response.identified;
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
-    const bool keep_alive = asked_to_keep && !response.close && !connection.closing;
+    const bool keep_alive = asked_to_keep && !response.close && !response.feed && !connection.closing;
+    const std::unique_ptr<Feed> feed = head ? nullptr : std::move(response.feed);
+    if (feed) {
+      const bool begun = co_await write_response(stream, std::move(response), version, false, false, true);
+      if (begun) co_await write_feed(stream, connection, *feed, limits);
+      break;
+    }
     if (!co_await write_response(stream, std::move(response), version, head, keep_alive) || !keep_alive) break;
   }
 }

@@ -41,6 +41,19 @@ wait_for 60 grep -q flow.opened "$LAB_DIR/followed" || failed "what there is com
 denied "a stranger is dropped" lab_ssh -b $CLIENT_TWO true
 wait_for 60 grep -q "drop .*$CLIENT_TWO" "$LAB_DIR/followed" || failed "what comes later is told: $(cat "$LAB_DIR/followed")"
 echo "ok: what comes later is told to who follows"
+postern token create asker --role requester --json >"$LAB_DIR/token" || failed "a token"
+in_gateway curl -sN -H "Authorization: Bearer $(jq -r .secret "$LAB_DIR/token")" http://127.0.0.1:7822/v1/events/stream >"$LAB_DIR/streamed" 7>&- &
+streamer=$!
+wait_for 60 grep -q retry "$LAB_DIR/streamed" || failed "a stream begins"
+denied "a stranger again" lab_ssh -b $CLIENT_TWO true
+expect "somebody is let in" postern request vm1 --port 22 --for 10m --from 198.51.100.99
+wait_for 60 grep -q "grant.opened .*198.51.100.99 .*vm1:22 .*of root until" "$LAB_DIR/followed" || failed "who follows sees the grant: $(tail -n 5 "$LAB_DIR/followed")"
+wait_for 60 grep -q '^event: grant.opened' "$LAB_DIR/streamed" || failed "the stream has the grant"
+echo "ok: grants are told to both"
+refuse "who may not read the gate does not see its drops" grep -q '^event: drop' "$LAB_DIR/streamed"
+postern token revoke "$(jq -r .id "$LAB_DIR/token")" >/dev/null || failed "the token is taken away"
+streamer_gone() { ! kill -0 $streamer 2>/dev/null; }
+expect "and the stream with it" wait_for 60 streamer_gone
 kill $follower && wait $follower 2>/dev/null
 
 # A daemon that was away finds what happened meanwhile in the rings.

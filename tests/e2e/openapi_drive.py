@@ -17,7 +17,7 @@ import jsonschema
 
 PORT, SEEN_FILE, PHASE = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 ADMIN, NOBODY = os.environ["ADMIN_TOKEN"], os.environ["NOBODY_TOKEN"]
-UNSEEN = {"500", "503"}  # nobody can ask for them; 503 where the gate is away is seen below
+UNSEEN = {"429", "500", "503"}  # not to be had of each at will; 503 where the gate is away is seen below
 SEEN = json.load(open(SEEN_FILE)) if os.path.exists(SEEN_FILE) else {}
 FAULTS = []
 CALLS = 0
@@ -47,7 +47,8 @@ def exchange(method, target, token=ADMIN, headers=None, body=None):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
+        endless = method != "HEAD" and answer.headers.get("Content-Type") == "text/event-stream"
+        return answer.status, answer.headers, (answer.read1(65536) if endless else answer.read()).decode()
     finally:
         connection.close()
 
@@ -160,8 +161,12 @@ def successes():
     call(200, "GET", "/v1/policies")
     call(200, "GET", "/v1/gate/services")
     kinds = {event["kind"] for event in call(200, "GET", "/v1/gate/events", query="?limit=1000")["events"]}
-    if not {"drop", "flow.opened"} <= kinds:
+    if not {"drop", "flow.opened", "grant.opened", "grant.ended"} <= kinds:
         fault(f"GET /v1/gate/events: only {sorted(kinds)} were there to be looked at")
+
+    call(200, "GET", "/v1/events/stream")
+    call(200, "GET", "/v1/events/stream", query="?after=1")
+    call(200, "GET", "/v1/events/stream", headers={"Last-Event-ID": "1.1"})
 
     token = call(201, "POST", "/v1/tokens", body={"principal": "robot", "role": "reader", "scope": "/", "duration": "PT1H"})
     call(200, "GET", "/v1/tokens")

@@ -108,6 +108,17 @@ RawAnswer RawClient::answer(std::chrono::milliseconds patience) {
   return answer;
 }
 
+std::string RawClient::some() {
+  if (buffer_.empty()) fill(std::chrono::seconds{60});
+  return std::exchange(buffer_, {});
+}
+
+std::string RawClient::rest() {
+  while (fill(std::chrono::seconds{60})) {
+  }
+  return std::exchange(buffer_, {});
+}
+
 bool RawClient::closed_within(std::chrono::milliseconds patience) {
   const auto end = std::chrono::steady_clock::now() + patience;
   while (true) {

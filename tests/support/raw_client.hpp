@@ -27,6 +27,8 @@ class RawClient {
 
   bool send(std::string_view bytes);                                               // false: the peer has closed
   RawAnswer answer(std::chrono::milliseconds patience = std::chrono::seconds{60});  // one, by its Content-Length
+  std::string some();  // what comes next; "" if nothing does within a minute, or the end
+  std::string rest();  // all until the end
   bool closed_within(std::chrono::milliseconds patience);  // the peer ended the connection; what it sent is dropped
 
  private:

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// postern events: what the gate dropped, and which connections opened and closed.
+// postern events: what the gate dropped, which connections opened and closed, what became of grants.
 #include <chrono>
 #include <iostream>
 #include <thread>
 
+#include "tools/postern/failure.hpp"
 #include "tools/postern/verbs.hpp"
 
 namespace postern::cli {
@@ -30,7 +31,19 @@ std::string what_happened(const json& event) {
                                  text_of(event, "machineBytes") + " out");
 }
 
+Row row_of_grant(const json& event) {
+  const json& access = event["access"];
+  std::string sources;
+  for (const json& source : access.value("sources", json::array())) sources += (sources.empty() ? "" : ", ") + source.get<std::string>();
+  const bool ended = text_of(event, "kind") == "grant.ended";
+  return {local_time(text_of(event, "timeUtc")), text_of(event, "kind"), sources,
+          text_of(access, "machineName") + ":" + text_of(access, "port"), text_of(access, "protocol"),
+          "grant " + text_of(event, "grant") + " of " + text_of(access, "requestor") +
+              (ended ? ", " + text_of(access, "endReason") : " until " + local_time(text_of(access, "endTimeUtc")))};
+}
+
 Row row_of(const json& event) {
+  if (event.contains("access")) return row_of_grant(event);
   const bool drop = text_of(event, "kind") == "drop";
   return {local_time(text_of(event, "timeUtc")), text_of(event, "kind"),
           drop ? end_text(event, "source", "sourcePort") : end_text(event, "client", "clientPort"),
@@ -48,23 +61,46 @@ EventsVerb::EventsVerb(CLI::App& app, Verb& chosen) {
 }
 
 void EventsVerb::run(const Desk& desk) const {
-  json page = desk.gate.get("/v1/gate/events?limit=" + std::to_string(limit_));
+  json page = {{"events", json::array()}};
+  try {
+    page = desk.gate.get("/v1/gate/events?limit=" + std::to_string(limit_));
+  } catch (const Failure& failure) {
+    // Who may not read the gate may still follow what becomes of grants.
+    if (!follow_ || failure.exit != Exit::not_allowed) throw;
+  }
   if (desk.out.json() && !follow_) return desk.out.document(page);
-  const Row heads = {"TIME", "EVENT", "FROM", "TO", "PROTOCOL", "WHAT"};
   std::vector<Row> rows;
-  for (const json& event : page.value("events", json::array())) rows.push_back(row_of(event));
-  if (!desk.out.json()) desk.out.table(heads, rows, "Nothing was told yet.");
-  for (std::string last = text_of(page, "last"); follow_; last = text_of(page, "last")) {
-    if (desk.out.json())
-      for (const json& event : page.value("events", json::array())) desk.out.document(event);
-    std::cout.flush();
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-    page = desk.gate.get("/v1/gate/events?limit=1000&after=" + last);
-    for (const json& event : page.value("events", json::array())) {
+  for (const json& event : page["events"]) {
+    rows.push_back(row_of(event));
+    if (desk.out.json()) desk.out.document(event);
+  }
+  if (!desk.out.json()) desk.out.table({"TIME", "EVENT", "FROM", "TO", "PROTOCOL", "WHAT"}, rows, "Nothing was told yet.");
+  if (follow_) follow(desk, text_of(page, "last"));
+}
+
+void EventsVerb::follow(const Desk& desk, const std::string& after) const {
+  std::string last_id;
+  const auto tell = [&](const ServerEvent& told) {
+    if (!told.id.empty()) last_id = told.id;
+    json event = json::parse(told.data, nullptr, false);
+    if (!event.is_object()) return;
+    if (desk.out.json()) {
+      if (!event.contains("kind")) event["kind"] = told.name;
+      desk.out.document(event);
+    } else if (event.contains("kind")) {
       std::string line;
       for (const std::string& cell : row_of(event)) line += (line.empty() ? "" : "  ") + cell;
       desk.out.line(line);
+    } else {
+      desk.out.line(told.name == "lost" ? "(" + text_of(event, "lost") + " events were too many to be kept and are lost)"
+                                        : "(posternd was started anew)");
     }
+    std::cout.flush();
+  };
+  std::cout.flush();
+  for (;;) {  // a stream that ends is begun anew where it ended; if posternd is gone, that fails
+    desk.gate.stream("/v1/events/stream" + (after.empty() ? "" : "?after=" + after), last_id, tell);
+    std::this_thread::sleep_for(std::chrono::seconds(1));
   }
 }
 

@@ -226,6 +226,72 @@ Answer GateClient::call(std::string_view method, const std::string& target, cons
   return answer;
 }
 
+namespace {
+
+// Lines as they come, into events.
+class EventReader {
+ public:
+  explicit EventReader(const std::function<void(const ServerEvent&)>& tell) : tell_(tell) {}
+
+  void take(std::string_view bytes) {
+    for (const char c : bytes) {
+      if (c != '\n') {
+        line_ += c;
+        continue;
+      }
+      take_line();
+      line_.clear();
+    }
+  }
+
+ private:
+  void take_line() {
+    if (line_.empty()) {
+      if (!event_.data.empty()) tell_(event_);
+      event_ = {};
+    }
+    if (line_.starts_with("id: ")) event_.id = line_.substr(4);
+    if (line_.starts_with("event: ")) event_.name = line_.substr(7);
+    if (line_.starts_with("data: ")) event_.data += line_.substr(6);
+  }
+
+  const std::function<void(const ServerEvent&)>& tell_;
+  std::string line_;
+  ServerEvent event_;
+};
+
+}  // namespace
+
+void GateClient::stream(const std::string& target, const std::string& last_id,
+                        const std::function<void(const ServerEvent&)>& tell) const {
+  const std::string where = endpoint_.url.empty() ? endpoint_.socket : endpoint_.url;
+  auto request = request_for(endpoint_, "GET", target, nullptr);
+  request.set(http::field::accept, "text/event-stream");
+  if (!last_id.empty()) request.set("Last-Event-ID", last_id);
+  Connection connection(endpoint_.url.empty() ? connect_unix(endpoint_.socket) : connect_url(endpoint_.url));
+  error_code error;
+  http::write(connection, request, error);
+  boost::beast::flat_buffer buffer;
+  http::response_parser<http::buffer_body> parser;
+  parser.body_limit(boost::none);
+  http::read_header(connection, buffer, parser, error);
+  if (error) unreachable(where, error.message());
+  const unsigned status = parser.get().result_int();
+  std::string refusal;
+  EventReader reader(tell);
+  std::array<char, 8192> piece;
+  while (!parser.is_done()) {
+    parser.get().body().data = piece.data();
+    parser.get().body().size = piece.size();
+    http::read_some(connection, buffer, parser, error);
+    const std::string_view bytes(piece.data(), piece.size() - parser.get().body().size);
+    if (status >= 400) refusal += bytes;
+    if (status < 400) reader.take(bytes);
+    if (error && error != http::error::need_buffer) break;
+  }
+  if (status >= 400) throw failure_from(status, json::parse(refusal, nullptr, false));
+}
+
 bool GateClient::daemon_sees_no_address() const {
   if (endpoint_.url.empty()) return true;
   const std::string host = split_url(endpoint_.url).host;

@@ -3,6 +3,7 @@
 // Knows transport and the two error forms (RFC 9457, Azure's), nothing of what is asked.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,11 @@ struct Answer {
   nlohmann::json body;  // null if there was none
 };
 
+// One of a stream of Server-Sent Events.
+struct ServerEvent {
+  std::string id, name, data;
+};
+
 class GateClient {
  public:
   explicit GateClient(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
@@ -30,6 +36,9 @@ class GateClient {
   // answer within 30 s, and for every status from 400 on with what the daemon said.
   Answer call(std::string_view method, const std::string& target, const nlohmann::json* body = nullptr) const;
   nlohmann::json get(const std::string& target) const { return call("GET", target).body; }
+
+  // Tells each event of the stream until the daemon ends it; goes on after `last_id` if that is not empty. Throws as call().
+  void stream(const std::string& target, const std::string& last_id, const std::function<void(const ServerEvent&)>& tell) const;
 
   // Over the Unix socket and loopback the daemon cannot see where the caller sits.
   bool daemon_sees_no_address() const;

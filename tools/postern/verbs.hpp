@@ -94,6 +94,7 @@ class EventsVerb {
 
  private:
   void run(const Desk& desk) const;
+  void follow(const Desk& desk, const std::string& after) const;
   unsigned limit_ = 50;
   bool follow_ = false;
 };

@@ -96,3 +96,42 @@ TEST_CASE("a live grant is shown with its use, an ended one without") {
   REQUIRE(views);
   CHECK_FALSE((*views)[0].usage);
 }
+
+TEST_CASE("what follows a sequence, the oldest first, and what of it is lost") {
+  EventLog log(3);
+  for (std::uint16_t port = 1; port <= 5; ++port) log.take(drop(port));  // 1 and 2 are pushed out
+  log.take(flow(1));
+  CHECK(sequences(log.following(0, 100)) == std::vector<std::uint64_t>{3, 4, 5, 6});
+  CHECK(sequences(log.following(3, 2)) == std::vector<std::uint64_t>{4, 5});
+  CHECK(log.following(6, 100).empty());
+  CHECK(log.following(99, 100).empty());
+  CHECK(log.lost_after(0) == 2);
+  CHECK(log.lost_after(1) == 1);
+  CHECK(log.lost_after(2) == 0);
+  CHECK(log.lost_after(99) == 0);
+}
+
+TEST_CASE("what becomes of a grant is told once it stands, and not what was refused or could not be recorded") {
+  GateWorld world;
+  world.furnish();
+  const auto kinds_after = [&](std::uint64_t after) {
+    std::vector<std::string> kinds;
+    const auto feed = world.gate->follow(admin(), after).value();
+    for (const auto& view : feed.events)
+      kinds.push_back(std::get<GrantEvent>(view.event.event).kind + " " + std::to_string(std::get<GrantEvent>(view.event.event).grant.serial));
+    return kinds;
+  };
+  using Kinds = std::vector<std::string>;
+  const auto first = world.granted(alice(), ask("vm1")).serial;
+  CHECK(kinds_after(0) == Kinds{"grant.opened " + std::to_string(first)});
+  const auto second = world.granted(alice(), ask("vm1")).serial;  // takes the first one's place
+  CHECK(kinds_after(1) == Kinds{"grant.ended " + std::to_string(first), "grant.opened " + std::to_string(second)});
+  const auto before = world.gate->last_event();
+  CHECK_FALSE(world.gate->initiate(alice(), policy_id(), ask("vm1", {.number = "23"})));
+  world.fuse.arm(1, Fuse::Blow::once);
+  CHECK_FALSE(world.gate->initiate(bob(), policy_id(), ask("vm1")));
+  CHECK(kinds_after(before).empty());
+  world.clock.advance(std::chrono::hours(2));
+  world.gate->sweep();
+  CHECK(kinds_after(before) == Kinds{"grant.ended " + std::to_string(second)});
+}
