@@ -15,7 +15,7 @@ from deeds import NAMES, PEOPLE, Deeds
 from gate import Daemon, Difference, Maps, Rows, knock, wait_for
 
 # Which call fails and how, or kills; its number is chosen as well. (A lock that cannot be given back is no fault that occurs.)
-BLOWS = {"pwrite64": ("ENOSPC", "EIO"), "fdatasync": ("EIO", "ENOSPC"), "bpf": ("ENOMEM", "EPERM", "E2BIG"), "fcntl": (),
+BLOWS = {"pwrite64": ("ENOSPC", "EIO"), "fdatasync": (), "bpf": ("ENOMEM", "EPERM", "E2BIG"), "fcntl": (),
          "openat": ("EMFILE", "ENOSPC"), "fsync": ("EIO",), "rename": ("ENOSPC",)}
 
 
