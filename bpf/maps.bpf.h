@@ -238,4 +238,28 @@ struct {
 	__type(value, struct gate_control);
 } control SEC(".maps");
 
+/* Word index → bits of TCP ports whose SYN-ACKs egress notes where no policy guards them. posternd writes, egress reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GATE_WATCHED_PORTS_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} watched_ports SEC(".maps");
+
+/* (machine's address, port) → when it answered. Egress writes, posternd reads. LRU: full, the oldest goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct gate_answer_key);
+	__type(value, struct gate_answer);
+} answers SEC(".maps");
+
+/* (machine's address, port, peer) → when it answered that one. As above. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct gate_answer_peer_key);
+	__type(value, struct gate_answer);
+} answer_peers SEC(".maps");
+
 #endif

@@ -37,6 +37,9 @@ constexpr auto service_counters = BPF_MAP_TYPE_PERCPU_ARRAY;
 constexpr auto drop_budget = BPF_MAP_TYPE_PERCPU_ARRAY;
 constexpr auto config = BPF_MAP_TYPE_ARRAY;
 constexpr auto control = BPF_MAP_TYPE_ARRAY;
+constexpr auto watched_ports = BPF_MAP_TYPE_ARRAY;
+constexpr auto answers = BPF_MAP_TYPE_LRU_HASH;
+constexpr auto answer_peers = BPF_MAP_TYPE_LRU_HASH;
 }  // namespace kind
 
 constexpr const char* advice =

@@ -7,7 +7,7 @@
  * CLOCK_BOOTTIME, *_coarse_ns of CLOCK_MONOTONIC_COARSE (cheap to read, in steps of a jiffy, for idle times only).
  *
  * When to bump GATE_ABI: whenever a struct below changes size, layout or meaning, a map changes type, key or name,
- * or a number in an enum gets another meaning. Appending a reason or a counter is no bump. The number is part of
+ * or a number in an enum gets another meaning. Appending a reason, a counter or a map is no bump. The number is part of
  * the pin path (v<ABI>/), so maps of two versions never mix.
  */
 #ifndef POSTERN_ABI_BASE_H

@@ -6,6 +6,7 @@
 
 #include "control.h"
 #include "events.h"
+#include "exposure.h"
 #include "flow.h"
 #include "grant.h"
 #include "reasons.h"
@@ -35,7 +36,10 @@
 	X(service_counters, __u32, struct gate_service_counter)          \
 	X(drop_budget, __u32, struct gate_drop_budget)                   \
 	X(config, __u32, struct gate_config)                             \
-	X(control, __u32, struct gate_control)
+	X(control, __u32, struct gate_control)                           \
+	X(watched_ports, __u32, __u64)                                   \
+	X(answers, struct gate_answer_key, struct gate_answer)           \
+	X(answer_peers, struct gate_answer_peer_key, struct gate_answer)
 
 /* Ring buffers.  X(name, record type) */
 #define GATE_RINGS(X)                        \

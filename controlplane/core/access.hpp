@@ -58,11 +58,29 @@ struct MachineDraft : DraftFaults {
   std::optional<std::string> name, id, os;  // id left out: made from the settings' subscription and group and the name
   std::vector<std::string> addresses;
   std::vector<ForwardDraft> forwards;
+  std::optional<std::string> excluded = {};  // the reason; empty takes an exclusion back, left out keeps what was
 };
 
 inline constexpr std::size_t inventory_machines_max = 5000;
 struct InventoryDraft : DraftFaults {
   std::vector<MachineDraft> machines;  // places of their faults are the machine's own: "addresses[0]"
+};
+
+// Machines by name or id; `preset`: "default" (by operating system) or "recommended", none where `ports` says it.
+struct EnableDraft : DraftFaults {
+  std::vector<std::string> machines;
+  std::optional<std::string> preset;
+  std::vector<PortDraft> ports;  // places of their faults are ours: "ports[0].number"
+  std::optional<std::string> mode;
+};
+
+struct DisableDraft : DraftFaults {
+  std::vector<std::string> machines;
+};
+
+struct SwitchDraft : DraftFaults {
+  std::optional<bool> enforcing;
+  std::optional<std::string> reason;
 };
 
 struct TokenDraft : DraftFaults {
@@ -74,11 +92,20 @@ struct ProbeDraft {
   std::optional<std::string> destination, port, protocol, source_port, flags, at;
 };
 
+// What to dial for a machine's port: an address of its own (a block: one of it), or a public one that is forwarded.
+struct Endpoint {
+  Prefix address;
+  std::uint16_t port = 0;
+  Protocol protocol = Protocol::tcp;
+  bool forward = false;
+};
+
 // A request with the grants it brought, as `get`, `list` and `initiate` show it.
 struct RequestView {
   Request request;
   std::vector<Grant> grants;
   std::map<std::uint64_t, std::uint16_t> mapped_ports;  // by serial: public port of a forward to the grant's port
+  std::map<std::uint64_t, std::vector<Endpoint>> endpoints = {};  // by serial
 };
 
 struct PolicyView {
@@ -89,9 +116,49 @@ struct PolicyView {
 struct MachineView {
   Machine machine;
   std::string state;                // "configured", "not_configured", "unsupported"
-  std::string reason;               // of unsupported
+  std::string reason;               // of unsupported, or why some of its addresses are: what to do
   std::vector<PolicyId> policies;   // that guard it
   std::vector<PortRule> ports;      // union of their rules
+  bool recommended = false;         // to be guarded: it was seen answering without; the reason says where
+};
+
+struct ConnectionPort {
+  std::uint16_t number = 0;
+  Protocol protocol = Protocol::tcp;
+  std::vector<Endpoint> endpoints;            // forwards first
+  std::optional<std::uint64_t> grant;         // the caller's, running; of several the one that ends last
+};
+
+struct ConnectionView {
+  Machine machine;
+  std::vector<ConnectionPort> ports;  // that policies guard
+  std::map<std::uint64_t, std::pair<Grant, Request>> grants;  // by serial
+};
+
+// By whom an unguarded port was seen answered: nobody beyond its own /24 or /64; private sources; others.
+enum class Severity : std::uint8_t { low, medium, high };
+std::string_view wire_name(Severity severity);
+
+struct ExposurePeer {
+  Address address;
+  UtcTime first{}, last{};
+  std::uint64_t count = 0;
+};
+
+struct ExposedService {
+  Address address;
+  std::uint16_t port = 0;
+  Severity severity = Severity::low;
+  UtcTime first{}, last{};
+  std::uint64_t count = 0;          // answers to connections that were begun
+  std::vector<ExposurePeer> peers;  // the latest, newest first
+};
+
+// Of a machine; of an address that no machine has if `machine_id` is empty.
+struct ExposureView {
+  std::string machine_id, machine_name;
+  Severity severity = Severity::low;
+  std::vector<ExposedService> services;
 };
 
 struct GrantUsage {
@@ -162,6 +229,11 @@ struct PolicyFilter {  // empty: all
   std::string subscription, resource_group, location;
 };
 
+struct MachineFilter {  // empty: all
+  std::string state;    // as MachineView has it
+  std::string subscription, resource_group;
+};
+
 struct GrantFilter {
   std::string machine, requestor;  // machine: name or id
   bool include_ended = false;
@@ -173,6 +245,7 @@ struct Settings {
   std::string location = "local";
   std::vector<Prefix> failsafe_sources;
   std::vector<ServiceKey> failsafe_services;
+  std::vector<std::uint16_t> recommended_ports = {22, 3389, 5985, 5986};  // TCP; what management usually answers on
 };
 
 // Contract of all members: called on the core's strand; success only after the store has synced and the maps hold
@@ -220,13 +293,28 @@ class Gatekeeper {
   // POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
   Result<std::vector<GrantView>> revoke_ports(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
 
-  Result<std::vector<MachineView>> list_machines(const Caller& caller);
+  Result<std::vector<MachineView>> list_machines(const Caller& caller, const MachineFilter& filter = {});
   Result<MachineView> get_machine(const Caller& caller, std::string_view name_or_id);
+  Result<ConnectionView> connection(const Caller& caller, std::string_view name_or_id);
   Result<MachineView> put_machine(const Caller& caller, const MachineDraft& draft);
   // All of them or none, as put_machine would one by one, but what they take from one another they may take. Machines
   // that are not named stay. At most inventory_machines_max.
   Result<std::vector<MachineView>> put_machines(const Caller& caller, const InventoryDraft& draft);
   Result<bool> erase_machine(const Caller& caller, std::string_view name_or_id);
+  // All of them or none, into the policy `default` of each one's group, to which it only adds.
+  Result<std::vector<MachineView>> enable_machines(const Caller& caller, const EnableDraft& draft);
+  // Takes them out of every policy: their ports are no longer guarded, and their grants end.
+  Result<std::vector<MachineView>> disable_machines(const Caller& caller, const DisableDraft& draft);
+
+  // Machines that answer from recommended ports which no policy guards, the worst first.
+  Result<std::vector<ExposureView>> list_exposure(const Caller& caller);
+
+  // The global one, and those of subscriptions that were ever put.
+  Result<std::vector<Switch>> list_switches(const Caller& caller);
+  // `name`: "global" or a subscription. Off, policies only monitor; grants and policies stay as they are, and on again
+  // they enforce as if they had just been told to.
+  Result<Switch> put_switch(const Caller& caller, std::string_view name, const SwitchDraft& draft);
+  std::vector<std::string> switched_off() const;  // a sentence for each one that is off, which the warnings hold too
 
   Result<std::vector<Token>> list_tokens(const Caller& caller);
   Result<IssuedToken> issue_token(const Caller& caller, const TokenDraft& draft);

@@ -4,6 +4,7 @@
 
 #include "controlplane/core/access.hpp"
 #include "controlplane/core/drafts.hpp"
+#include "controlplane/core/exposure.hpp"
 #include "controlplane/core/ledger.hpp"
 #include "controlplane/core/projector.hpp"
 
@@ -22,6 +23,11 @@ struct Decision {
   std::vector<std::string> machines = {};
   std::vector<std::uint64_t> grants = {};
 };
+
+// The sentence about a machine that the admin excluded.
+std::string excluded_text(const Machine& machine);
+
+std::vector<Endpoint> endpoints_of(const Machine& machine, std::uint16_t port, Protocol protocol);
 
 struct Gatekeeper::Parts {
   Parts(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane);
@@ -70,6 +76,10 @@ struct Gatekeeper::Parts {
 
   // ---- policies, grants and machines (policies.cpp, grants.cpp, machines.cpp)
   std::optional<Error> may_not_name(const Caller& caller, const Policy* before, const Policy& policy) const;
+  std::optional<Error> names_excluded(const Policy* before, const Policy& policy) const;
+  // Adds to the change what the policy brings in the place of `before` (null: there was none), to the decision whom it
+  // concerns, and says what it is in a sentence.
+  std::string replace(const Policy* before, Policy& policy, Decision& decision, ChangeSet& change);
   bool may_read(const Principal& principal, const Grant& grant) const;
   bool may_revoke(const Principal& principal, const Grant& grant) const;
   bool may_revoke_any(const Principal& principal, const Grant& grant) const;
@@ -83,7 +93,13 @@ struct Gatekeeper::Parts {
   // Faults with the machine's own places; `all` by folded id, and may hold the machine itself.
   void add_collisions(const Caller& caller, const Machine& machine, const std::map<std::string, Machine>& all,
                       Faults& faults) const;
-  Machine as_registered(Machine machine) const;
+  Machine as_registered(Machine machine, const MachineDraft& draft) const;
+  std::optional<std::string> cannot_exclude(const Machine& machine) const;
+  // Those of enabling and disabling; what cannot be is a fault at machines[i].
+  Result<std::vector<const Machine*>> find_machines(const Caller& caller, const std::vector<std::string>& named,
+                                                    Faults& faults) const;
+  Result<std::vector<MachineView>> carry_out(const Decision& decision, const ChangeSet& change,
+                                             const std::vector<const Machine*>& machines);
   AuditRecord registered(const Caller& caller, const Machine& machine) const;
 
   // ---- showing (views.cpp, machines.cpp)
@@ -91,6 +107,12 @@ struct Gatekeeper::Parts {
   GrantView view_of(const Grant& grant) const;
   PolicyView view_of(const Policy& policy) const;
   MachineView view_of(const Machine& machine) const;
+
+  // ---- exposure (exposure.cpp)
+  struct Owners;
+  void look_at_exposure(bool asked);
+  std::string exposure_of(const Machine& machine) const;  // in a sentence; empty if there is none
+  bool is_guarded(const ExposureBook::Key& key, const Owners& owners) const;
 
   // ---- time (sweeping.cpp)
   // Adds the grant, ended, to the change.
@@ -110,6 +132,9 @@ struct Gatekeeper::Parts {
   Projector projector;
   EventLog event_log;
   std::string event_epoch;
+  ExposureBook exposure;
+  std::map<std::string, std::vector<ExposureBook::Key>> exposed;  // unguarded, by machine; "": of none
+  std::optional<BootTime> exposure_at;                            // when it was looked at
   std::map<std::string, std::string> warnings;  // by what they are about
   bool started = false;
   std::optional<UtcTime> newest_record;

@@ -24,6 +24,7 @@ void Ledger::load(Snapshot snapshot, Timeline timeline) {
   all.put_requests = std::move(snapshot.requests);
   all.put_grants = std::move(snapshot.grants);
   all.put_tokens = std::move(snapshot.tokens);
+  all.put_switches = std::move(snapshot.switches);
   apply(all);
 }
 
@@ -32,7 +33,13 @@ Undo Ledger::apply(const ChangeSet& change) {
   const auto affected = machines_of(change);
   for (const auto& key : affected) leave(key);
   put_machines_and_policies(change, undo);
+  put_switches(change, undo);
   for (const auto& key : affected) enter(key);
+  if (!change.put_switches.empty()) {
+    for (const auto& [key, policies] : naming_) {
+      if (!affected.contains(key)) follow_switches(key);
+    }
+  }
 
   for (const auto& token : change.put_tokens) {
     remember(tokens_, token.id, undo.before.put_tokens);
@@ -90,6 +97,15 @@ void Ledger::put_machines_and_policies(const ChangeSet& change, Undo& undo) {
   }
 }
 
+void Ledger::put_switches(const ChangeSet& change, Undo& undo) {
+  for (const auto& put : change.put_switches) {
+    const auto key = folded(put.subscription);
+    const auto before = switches_.find(key);
+    undo.before.put_switches.push_back(before == switches_.end() ? Switch{put.subscription, true, "", "", {}} : before->second);
+    switches_[key] = put;
+  }
+}
+
 std::set<std::string> Ledger::machines_of(const ChangeSet& change) const {
   std::set<std::string> keys;
   const auto add_old = [&](const PolicyId& id) {
@@ -118,20 +134,43 @@ void Ledger::leave(const std::string& machine_key) {
   guarded_.erase(guarded);
 }
 
-void Ledger::enter(const std::string& machine_key) {
-  const auto* found = machine(machine_key);
-  if (!found) return;
+std::map<ServiceKey, Mode> Ledger::guarded_services(const std::string& machine_key, const Machine& machine) const {
   std::map<ServiceKey, Mode> guarded;
   for (const auto* policy : policies_naming(machine_key)) {
     for (const auto& named : policy->machines) {
       if (folded(named.machine_id) != machine_key) continue;
       for (const auto& rule : named.ports) {
-        for (const auto& service : services_of(*found, rule.number, rule.protocol)) {
+        for (const auto& service : services_of(machine, rule.number, rule.protocol)) {
           auto& mode = guarded.try_emplace(service, Mode::monitor).first->second;
-          if (policy->mode == Mode::enforce) mode = Mode::enforce;
+          if (mode_in_force(*policy) == Mode::enforce) mode = Mode::enforce;
         }
-        claim_standing(machine_key, *found, rule);
       }
+    }
+  }
+  return guarded;
+}
+
+void Ledger::follow_switches(const std::string& machine_key) {
+  const auto* found = machine(machine_key);
+  if (!found) return;
+  auto& guarded = guarded_[machine_key];
+  auto next = guarded_services(machine_key, *found);
+  for (const auto& [service, mode] : next) {
+    if (guarded.at(service) == mode) continue;
+    services_.guard(service, mode);
+    services_.release(service, guarded.at(service));
+  }
+  guarded = std::move(next);
+}
+
+void Ledger::enter(const std::string& machine_key) {
+  const auto* found = machine(machine_key);
+  if (!found) return;
+  auto guarded = guarded_services(machine_key, *found);
+  for (const auto* policy : policies_naming(machine_key)) {
+    for (const auto& named : policy->machines) {
+      if (folded(named.machine_id) != machine_key) continue;
+      for (const auto& rule : named.ports) claim_standing(machine_key, *found, rule);
     }
   }
   for (const auto& [service, mode] : guarded) services_.guard(service, mode);

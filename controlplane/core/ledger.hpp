@@ -33,6 +33,10 @@ class Ledger {
   const std::map<std::string, Machine>& machines() const { return machines_; }  // by folded id
   const std::map<std::string, Policy>& policies() const { return policies_; }   // by PolicyId::key()
   const std::map<std::string, Token>& tokens() const { return tokens_; }        // by id
+  const std::map<std::string, Switch>& switches() const { return switches_; }   // by folded subscription; "": global
+  // The one that turns the policy off: the global before its subscription's. Null: none.
+  const Switch* switched_off(const PolicyId& policy) const;
+  Mode mode_in_force(const Policy& policy) const { return switched_off(policy.id) ? Mode::monitor : policy.mode; }
   const Machine* machine(std::string_view id) const;
   const Policy* policy(const PolicyId& id) const;
   const Token* token_by_hash(const std::string& hash) const;
@@ -53,6 +57,8 @@ class Ledger {
   // The machine that packets to this service reach, and its port.
   std::optional<std::pair<const Machine*, std::uint16_t>> behind(const ServiceKey& service) const;
   std::vector<const Grant*> live_under(const Policy& policy) const;
+  // Of the machine, by serial.
+  std::vector<const Grant*> live_on(std::string_view machine_id) const;
   // Live grants of this person on the machine's port with the same set of sources.
   std::vector<const Grant*> live_twins(const std::string& requestor, const Grant& grant) const;
   // Other grants of the machine's port that have a source and a protocol in common with this one, by serial.
@@ -76,6 +82,9 @@ class Ledger {
   void leave(const std::string& machine_key);  // takes a machine's services and claims out of the index …
   void enter(const std::string& machine_key);  // … and puts them in as machine and policies now are
   std::set<std::string> machines_of(const ChangeSet& change) const;
+  std::map<ServiceKey, Mode> guarded_services(const std::string& machine_key, const Machine& machine) const;
+  void put_switches(const ChangeSet& change, Undo& undo);
+  void follow_switches(const std::string& machine_key);  // its services' modes; whoever is admitted is not looked at
   void put_machines_and_policies(const ChangeSet& change, Undo& undo);
   void put_policy(const Policy& policy);
   void erase_policy(const PolicyId& id);
@@ -96,6 +105,7 @@ class Ledger {
   Timeline timeline_;
   std::map<std::string, Machine> machines_;
   std::map<std::string, Policy> policies_;
+  std::map<std::string, Switch> switches_;
   std::map<std::string, std::set<std::string>> naming_;  // machine → policies
   std::map<std::string, Token> tokens_;
   std::unordered_map<std::string, std::string> tokens_by_hash_;

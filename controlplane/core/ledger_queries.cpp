@@ -17,6 +17,13 @@ const Policy* Ledger::policy(const PolicyId& id) const {
   return found == policies_.end() ? nullptr : &found->second;
 }
 
+const Switch* Ledger::switched_off(const PolicyId& policy) const {
+  for (const auto& key : {std::string(), folded(policy.subscription)}) {
+    if (const auto found = switches_.find(key); found != switches_.end() && !found->second.enforcing) return &found->second;
+  }
+  return nullptr;
+}
+
 const Token* Ledger::token_by_hash(const std::string& hash) const {
   const auto found = tokens_by_hash_.find(hash);
   return found == tokens_by_hash_.end() ? nullptr : &tokens_.at(found->second);
@@ -93,6 +100,14 @@ std::vector<const Grant*> Ledger::live_under(const Policy& policy) const {
       if (found->state == GrantState::live) result.push_back(found);
     }
   }
+  return result;
+}
+
+std::vector<const Grant*> Ledger::live_on(std::string_view machine_id) const {
+  std::vector<const Grant*> result;
+  const auto found = live_on_.find(folded(machine_id));
+  if (found == live_on_.end()) return result;
+  for (const auto serial : found->second) result.push_back(grant(serial));
   return result;
 }
 

@@ -10,6 +10,8 @@
 namespace postern::core {
 namespace {
 
+constexpr std::size_t exclusion_bytes_max = 512;
+
 std::string read_id(const MachineDraft& draft, const Settings& settings, Faults& faults) {
   if (!draft.id && !draft.name) {
     faults.missing("name");
@@ -85,6 +87,11 @@ Result<Machine> read_machine(const MachineDraft& draft, const Settings& settings
   machine.os = folded(draft.os.value_or(""));
   if (machine.os != "" && machine.os != "linux" && machine.os != "windows") {
     faults.add("os", in_quotes(*draft.os) + " is not an operating system we know: linux or windows.");
+  }
+  machine.excluded = draft.excluded.value_or("");
+  if (machine.excluded.size() > exclusion_bytes_max || has_control_characters(machine.excluded)) {
+    faults.add("excluded.reason", in_quotes(machine.excluded) + " is not a reason: at most " +
+                                      std::to_string(exclusion_bytes_max) + " bytes of plain text.");
   }
   machine.addresses = read_addresses(draft, faults);
   std::set<std::tuple<Address, std::uint16_t, Protocol>> seen;

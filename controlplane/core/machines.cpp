@@ -19,18 +19,51 @@ std::string scope_of(const MachineDraft& draft, const Settings& settings) {
 }
 
 constexpr std::string_view cannot_be_told = "The machine cannot be told from another one";
+constexpr std::string_view not_possible = "The machines cannot be registered so";
 constexpr std::string_view not_valid = "The machines are not valid";
 
 Error no_such_machine(std::string_view name_or_id) {
   return {ErrorCode::machine_not_found, "There is no machine " + in_quotes(name_or_id) + ".", "", {}};
 }
 
+// What keeps the gate from seeing packets to the address, and what to do; empty: nothing that we know of.
+std::string unreached(const Prefix& address, const Route& route) {
+  if (route.reach == Reach::none) {
+    return "This gateway has no route to " + to_string(address) +
+           ", so nothing that it guards leads there: give it one, or correct the address.";
+  }
+  if (route.reach == Reach::outside) {
+    return to_string(address) + " is routed out of " + route.interface +
+           ", which the gate guards, so whoever is out there reaches it past the gate: put the machine behind this "
+           "gateway and route it there, or correct the address.";
+  }
+  return "";
+}
+
+bool selected(const MachineView& view, const MachineFilter& filter) {
+  const auto same = [](const std::string& wanted, const std::string& is) {
+    return wanted.empty() || folded(wanted) == folded(is);
+  };
+  const auto id = parse_machine_id(view.machine.id).value_or(MachineId{});
+  return same(filter.state, view.state) && same(filter.subscription, id.subscription) &&
+         same(filter.resource_group, id.resource_group);
+}
+
 }  // namespace
 
+std::string excluded_text(const Machine& machine) {
+  return "The machine " + in_quotes(machine.name) + " is excluded from being guarded: " + in_quotes(machine.excluded) +
+         ". Whoever may change machines can take that back (postern machine include).";
+}
+
 MachineView Gatekeeper::Parts::view_of(const Machine& machine) const {
-  MachineView view{machine, "not_configured", "", {}, {}};
+  MachineView view{machine, "not_configured", "", {}, {}, false};
   for (const auto* policy : ledger.policies_naming(machine.id)) {
     view.policies.push_back(policy->id);
+    if (const auto* off = ledger.switched_off(policy->id); off && policy->mode == Mode::enforce) {
+      view.reason = std::string("It is only monitored: the ") + (off->subscription.empty() ? "global" : "subscription's") +
+                    " switch is off, because " + in_quotes(off->reason) + ".";
+    }
     for (const auto& named : policy->machines) {
       if (folded(named.machine_id) != folded(machine.id)) continue;
       view.ports.insert(view.ports.end(), named.ports.begin(), named.ports.end());
@@ -41,7 +74,23 @@ MachineView Gatekeeper::Parts::view_of(const Machine& machine) const {
   if (!view.policies.empty()) view.state = "configured";
   if (machine.addresses.empty() && machine.forwards.empty()) {
     view.state = "unsupported";
-    view.reason = "It has no address, so there is nothing to guard.";
+    view.reason = "It has no address, so there is nothing to guard: register it with its addresses or forwards.";
+  }
+  std::size_t lost = 0;
+  for (const auto& address : machine.addresses) {
+    const auto why = unreached(address, dataplane.route_to(address));
+    if (why.empty()) continue;
+    ++lost;
+    if (view.reason.empty()) view.reason = why;
+  }
+  if (lost > 0 && lost == machine.addresses.size() && machine.forwards.empty()) view.state = "unsupported";
+  if (auto why = exposure_of(machine); view.state == "not_configured" && !why.empty() && machine.excluded.empty()) {
+    view.recommended = true;
+    view.reason = std::move(why);
+  }
+  if (!machine.excluded.empty()) {
+    view.state = "unsupported";
+    view.reason = excluded_text(machine);
   }
   return view;
 }
@@ -111,12 +160,24 @@ void Gatekeeper::Parts::add_collisions(const Caller& caller, const Machine& mach
 }
 
 // In the spelling it was registered with.
-Machine Gatekeeper::Parts::as_registered(Machine machine) const {
+Machine Gatekeeper::Parts::as_registered(Machine machine, const MachineDraft& draft) const {
   if (const auto* before = ledger.machine(machine.id)) {
     machine.id = before->id;
     machine.name = before->name;
+    if (!draft.excluded) machine.excluded = before->excluded;
   }
   return machine;
+}
+
+// Its ports would stand open, as with one that is erased.
+std::optional<std::string> Gatekeeper::Parts::cannot_exclude(const Machine& machine) const {
+  const auto* before = ledger.machine(machine.id);
+  if (machine.excluded.empty() || (before && !before->excluded.empty())) return std::nullopt;
+  std::vector<std::string> names;
+  for (const auto* policy : ledger.policies_naming(machine.id)) names.push_back("'" + policy->id.path() + "'");
+  if (names.empty()) return std::nullopt;
+  return "The machine " + in_quotes(machine.name) + " stands in policy " + joined(names) +
+         ". Take it out there first (postern policy disable); then its ports are no longer guarded.";
 }
 
 AuditRecord Gatekeeper::Parts::registered(const Caller& caller, const Machine& machine) const {
@@ -126,17 +187,19 @@ AuditRecord Gatekeeper::Parts::registered(const Caller& caller, const Machine& m
   return record(decision, Outcome::allowed,
                 (ledger.machine(machine.id) ? "Changed: " : "Registered: ") +
                     (addresses.empty() ? "no address" : joined(addresses)) + ", " +
-                    std::to_string(machine.forwards.size()) + " forward(s).");
+                    std::to_string(machine.forwards.size()) + " forward(s)." +
+                    (machine.excluded.empty() ? "" : " Excluded: " + in_quotes(machine.excluded) + "."));
 }
 
-Result<std::vector<MachineView>> Gatekeeper::list_machines(const Caller& caller) {
+Result<std::vector<MachineView>> Gatekeeper::list_machines(const Caller& caller, const MachineFilter& filter) {
   auto& p = *parts_;
   if (!p.allows_anywhere(caller.principal, actions::machine_read)) {
     if (auto error = p.refused_read(caller, "machine.list", actions::machine_read, "/")) return *error;
   }
   std::vector<MachineView> views;
   for (const auto& [key, machine] : p.ledger.machines()) {
-    if (p.allows(caller.principal, actions::machine_read, machine.id)) views.push_back(p.view_of(machine));
+    if (!p.allows(caller.principal, actions::machine_read, machine.id)) continue;
+    if (auto view = p.view_of(machine); selected(view, filter)) views.push_back(std::move(view));
   }
   return views;
 }
@@ -161,8 +224,9 @@ Result<MachineView> Gatekeeper::put_machine(const Caller& caller, const MachineD
   if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
   auto machine = read_machine(draft, p.settings);
   if (!machine) return p.refuse(decision, machine.error());
-  *machine = p.as_registered(std::move(*machine));
+  *machine = p.as_registered(std::move(*machine), draft);
   decision.machines = {machine->id};
+  if (const auto why = p.cannot_exclude(*machine)) return p.refuse(decision, {ErrorCode::conflict, *why, "excluded", {{*why, "excluded"}}});
   Faults collisions;
   p.add_collisions(caller, *machine, p.ledger.machines(), collisions);
   if (collisions.any()) return p.refuse(decision, collisions.as_error(ErrorCode::conflict, cannot_be_told));
@@ -203,7 +267,7 @@ Result<std::vector<MachineView>> Gatekeeper::put_machines(const Caller& caller, 
       faults.add_below(place, machine.error().faults);
       continue;
     }
-    machines.push_back(p.as_registered(std::move(*machine)));
+    machines.push_back(p.as_registered(std::move(*machine), draft.machines[i]));
     if (!keys.insert(folded(machines.back().id)).second)
       faults.add(place, "The machine " + in_quotes(machines.back().id) + " stands there twice.");
   }
@@ -214,10 +278,11 @@ Result<std::vector<MachineView>> Gatekeeper::put_machines(const Caller& caller, 
   for (std::size_t i = 0; i < machines.size(); ++i) {
     Faults collisions;
     p.add_collisions(caller, machines[i], all, collisions);
+    if (const auto why = p.cannot_exclude(machines[i])) collisions.add("excluded", *why);
     faults.add_below(indexed("machines", i), collisions.list());
   }
   for (const auto& machine : machines) decision.machines.push_back(machine.id);
-  if (faults.any()) return p.refuse(decision, faults.as_error(ErrorCode::conflict, cannot_be_told));
+  if (faults.any()) return p.refuse(decision, faults.as_error(ErrorCode::conflict, not_possible));
 
   ChangeSet change;
   for (const auto& machine : machines) change.audit.push_back(p.registered(caller, machine));

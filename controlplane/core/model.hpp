@@ -49,6 +49,7 @@ struct Machine {
   std::string os;    // "linux", "windows" or ""
   std::vector<Prefix> addresses;
   std::vector<Forward> forwards;
+  std::string excluded;  // why the admin will not have it guarded; empty: he may
 };
 
 struct PolicyId {
@@ -81,6 +82,14 @@ struct Policy {
   std::string kind = "Basic";
   std::vector<PolicyMachine> machines;
   Mode mode = Mode::enforce;
+};
+
+// Off: policies behave as if they only monitored. Of one subscription, or of all.
+struct Switch {
+  std::string subscription;  // empty: the global one
+  bool enforcing = true;
+  std::string reason, by;
+  UtcTime since{};
 };
 
 enum class GrantState : std::uint8_t { live, ended };

@@ -107,6 +107,51 @@ std::optional<Error> Gatekeeper::Parts::may_not_name(const Caller& caller, const
   return std::nullopt;
 }
 
+std::optional<Error> Gatekeeper::Parts::names_excluded(const Policy* before, const Policy& policy) const {
+  Faults faults;
+  for (std::size_t i = 0; i < policy.machines.size(); ++i) {
+    const auto* machine = ledger.machine(policy.machines[i].machine_id);
+    if (!machine || machine->excluded.empty() || (before && core::find_machine(*before, machine->id))) continue;
+    faults.add(indexed("properties.virtualMachines", i), excluded_text(*machine));
+  }
+  if (!faults.any()) return std::nullopt;
+  return faults.as_error(ErrorCode::conflict, "The policy was not put");
+}
+
+std::string Gatekeeper::Parts::replace(const Policy* before, Policy& policy, Decision& decision, ChangeSet& change) {
+  std::vector<std::uint64_t> ended;
+  std::vector<std::string> changes;
+  if (before) {
+    policy.id = before->id;  // in the spelling under which it was created
+    policy.generation = before->generation;
+    for (const auto* grant : ledger.live_under(*before)) {
+      const auto now_ruled = under_rule(policy, *grant);
+      const bool changed = now_ruled.ending != grant->ending || now_ruled.max_session != grant->max_session;
+      const bool ends = !still_allows(policy, *grant);
+      if (ends) {
+        ended.push_back(grant->serial);
+        end(now_ruled, EndReason::policy_removed, decision.caller.principal.name, clock.now().utc, change);
+      } else if (changed) {
+        changes.push_back(changed_grant(*grant, now_ruled));
+        change.put_grants.push_back(now_ruled);
+      }
+      if (changed || ends) decision.grants.push_back(grant->serial);
+      if (now_ruled.ending == Ending::cut && grant->ending == Ending::drain) cut_renewed(ledger, *grant, change);
+    }
+  } else {
+    policy.generation = ++last_generation;
+  }
+  auto detail = (before ? "Replaced: " : "Created: ") + described(policy);
+  if (before && before->mode != policy.mode) {
+    detail += policy.mode == Mode::monitor ? " Only monitors from now on." : " Enforces from now on.";
+  }
+  if (!ended.empty()) detail += " Ends grant " + joined(ended) + ", which the policy no longer allows.";
+  if (!changes.empty()) detail += " From now on " + joined(changes) + ".";
+  number_standing(before, policy, last_serial);
+  change.put_policies.push_back(policy);
+  return detail;
+}
+
 Result<PolicyView> Gatekeeper::get_policy(const Caller& caller, const PolicyId& id) {
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "policy.get", actions::policy_read, id.path())) return *error;
@@ -141,41 +186,15 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   decision.machines = machines_of(*policy);
 
   if (auto error = p.may_not_name(caller, before, *policy)) return p.refuse(decision, *error);
-  ChangeSet change;
-  std::vector<std::uint64_t> ended;
-  std::vector<std::string> changes;
+  if (auto error = p.names_excluded(before, *policy)) return p.refuse(decision, *error);
   if (before) {
-    policy->id = before->id;  // in the spelling under which it was created
-    policy->generation = before->generation;
     for (auto& machine : machines_of(*before)) {  // also those whose ports it opens
       const auto same = [&](const std::string& named) { return folded(named) == folded(machine); };
       if (std::none_of(decision.machines.begin(), decision.machines.end(), same)) decision.machines.push_back(std::move(machine));
     }
-    for (const auto* grant : p.ledger.live_under(*before)) {
-      const auto now_ruled = under_rule(*policy, *grant);
-      const bool changed = now_ruled.ending != grant->ending || now_ruled.max_session != grant->max_session;
-      const bool ends = !still_allows(*policy, *grant);
-      if (ends) {
-        ended.push_back(grant->serial);
-        p.end(now_ruled, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
-      } else if (changed) {
-        changes.push_back(changed_grant(*grant, now_ruled));
-        change.put_grants.push_back(now_ruled);
-      }
-      if (changed || ends) decision.grants.push_back(grant->serial);
-      if (now_ruled.ending == Ending::cut && grant->ending == Ending::drain) cut_renewed(p.ledger, *grant, change);
-    }
-  } else {
-    policy->generation = ++p.last_generation;
   }
-  auto detail = (before ? "Replaced: " : "Created: ") + described(*policy);
-  if (before && before->mode != policy->mode) {
-    detail += policy->mode == Mode::monitor ? " Only monitors from now on." : " Enforces from now on.";
-  }
-  if (!ended.empty()) detail += " Ends grant " + joined(ended) + ", which the policy no longer allows.";
-  if (!changes.empty()) detail += " From now on " + joined(changes) + ".";
-  number_standing(before, *policy, p.last_serial);
-  change.put_policies.push_back(*policy);
+  ChangeSet change;
+  auto detail = p.replace(before, *policy, decision, change);
   change.audit.push_back(p.record(decision, Outcome::allowed, std::move(detail)));
 
   if (auto recorded = p.commit(change); !recorded) {

@@ -41,6 +41,7 @@ struct Snapshot {
   std::vector<Token> tokens;
   std::uint64_t last_serial = 0, last_request = 0, last_policy_generation = 0;
   std::optional<UtcTime> newest_record;  // an older wall clock is not believed after a reboot
+  std::vector<Switch> switches;
 };
 
 // One decision's effect: all of it becomes durable, or nothing. Puts insert or replace by key.
@@ -53,6 +54,7 @@ struct ChangeSet {
   std::vector<Grant> put_grants;
   std::vector<Token> put_tokens;
   std::vector<std::string> erase_tokens;  // ids
+  std::vector<Switch> put_switches;
   std::vector<AuditRecord> audit;
 };
 
@@ -203,6 +205,28 @@ struct ServiceCount {
   std::uint64_t admitted = 0;                       // new connections
 };
 
+// A TCP port that answered a SYN although no policy guards it.
+struct Answer {
+  struct Peer {
+    Address address;
+    BootTime first{}, last{};
+    std::uint64_t count = 0;
+  };
+  Address address;
+  std::uint16_t port = 0;
+  BootTime first{}, last{};
+  std::uint64_t count = 0;
+  std::vector<Peer> peers;  // whom it answered
+};
+
+// Where this host would send a packet to an address: to itself; to where the gate has judged it on its way in; back out
+// of an interface that the gate guards, so that others there reach it past the gate; nowhere. Unknown: there is no gate.
+enum class Reach { unknown, local, inside, outside, none };
+struct Route {
+  Reach reach = Reach::unknown;
+  std::string interface;  // that it would leave by
+};
+
 class Dataplane {
  public:
   virtual ~Dataplane() = default;
@@ -225,6 +249,10 @@ class Dataplane {
   // Nothing if the slot has no such grant, or there is no gate.
   virtual std::optional<GrantUse> use_of(std::uint32_t slot, std::uint64_t serial) const = 0;
   virtual Result<std::vector<ServiceCount>> service_counts() = 0;
+  // From the ports that are watched, as far as the gate remembers.
+  virtual Result<std::vector<Answer>> answers() { return std::vector<Answer>{}; }
+  // As of a second ago at most; cheap to ask again.
+  virtual Route route_to(const Prefix&) { return {}; }
 };
 
 }  // namespace postern::core

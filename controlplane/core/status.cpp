@@ -20,7 +20,7 @@ Result<GateStatus> Gatekeeper::gate_status(const Caller& caller) {
 }
 
 std::vector<std::string> Gatekeeper::warnings() const {
-  std::vector<std::string> sentences;
+  auto sentences = switched_off();
   for (const auto& [about, sentence] : parts_->warnings) sentences.push_back(sentence);
   return sentences;
 }

@@ -87,6 +87,7 @@ void Gatekeeper::sweep() {
   p.expire_due();
   (void)p.put_in_force();
   p.ledger.forget_ended_before(p.clock.now().utc - ended_kept);
+  p.look_at_exposure(false);
 }
 
 void Gatekeeper::clock_changed() {

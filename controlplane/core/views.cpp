@@ -7,12 +7,13 @@
 namespace postern::core {
 
 RequestView Gatekeeper::Parts::view_of(const Request& request) const {
-  RequestView view{request, {}, {}};
+  RequestView view{request, {}, {}, {}};
   for (const auto serial : ledger.grants_of(request.id)) {
     const Grant& grant = *ledger.grant(serial);
     view.grants.push_back(grant);
     const auto* machine = ledger.machine(grant.machine_id);
     if (!machine) continue;
+    view.endpoints.emplace(serial, endpoints_of(*machine, grant.port, grant.protocol));
     for (const auto& forward : machine->forwards) {
       const bool leads_there =
           forward.machine_port == grant.port && (grant.protocol == Protocol::any || grant.protocol == forward.protocol);

@@ -16,6 +16,8 @@ namespace {
 
 using core::Result;
 
+constexpr std::size_t recommended_ports_max = 16;
+
 core::Error fault(std::string message) {
   return {core::ErrorCode::invalid_input, std::move(message), "", {}};
 }
@@ -186,6 +188,18 @@ Result<void> read_failsafe_sources(const Json& value, Config& config) {
   return read_prefixes(value, config.settings.failsafe_sources);
 }
 
+Result<void> read_recommended_ports(const Json& value, Config& config) {
+  auto& ports = config.settings.recommended_ports;
+  ports.clear();
+  for (const Json& element : value) {
+    const auto port = number_of<std::uint16_t>(element.get<std::string>());
+    if (!port || *port == 0) return fault("'" + element.get<std::string>() + "' is no port from 1 to 65535.");
+    if (std::find(ports.begin(), ports.end(), *port) == ports.end()) ports.push_back(*port);
+  }
+  if (ports.size() <= recommended_ports_max) return {};
+  return fault("There are more than " + std::to_string(recommended_ports_max) + " ports.");
+}
+
 // "192.0.2.1:22/tcp", "[2001:db8::/64]:3389/udp"
 Result<core::ServiceKey> parse_service(const std::string& text) {
   const std::size_t slash = text.rfind('/');
@@ -287,6 +301,9 @@ const std::vector<Option>& option_table() {
        "Sources that are never gated: whoever must always get in", read_failsafe_sources, Reload::taken_and_told},
       {"failsafe_services", Kind::list, "[]", "ADDRESS:PORT/tcp or /udp", "Services that are never gated",
        read_failsafe_services, Reload::taken_and_told},
+      {"recommended_ports", Kind::list, R"(["22", "3389", "5985", "5986"])", "TCP ports, 16 at most",
+       "What machines are usually managed by: `policy enable --recommended`, and exposure where no policy guards it",
+       read_recommended_ports, Reload::needs_restart},
       {"log_level", Kind::text, "info", "debug, info, warn, error, off", "What is logged, to stderr", read_log_level, Reload::taken_and_told},
   };
   return table;

@@ -102,6 +102,28 @@ class ReadyLog {
   bool noted_ = false;
 };
 
+// Tells the log, loudly and again and again, that switches are off: what is guarded stands open then.
+class SwitchLog {
+ public:
+  explicit SwitchLog(const core::Gatekeeper& gatekeeper) : gatekeeper_(gatekeeper) {}
+
+  void look() {
+    auto off = gatekeeper_.switched_off();
+    const bool again = !off.empty() && std::chrono::steady_clock::now() - told_ >= period;
+    if (off == before_ && !again) return;
+    for (const auto& sentence : off) spdlog::critical("{}", sentence);
+    if (off.empty()) spdlog::warn("All switches are on: policies are enforced again.");
+    told_ = std::chrono::steady_clock::now();
+    before_ = std::move(off);
+  }
+
+ private:
+  static constexpr std::chrono::minutes period{10};
+  const core::Gatekeeper& gatekeeper_;
+  std::vector<std::string> before_;
+  std::chrono::steady_clock::time_point told_{};
+};
+
 // Keeps the machine that is this host registered with the host's addresses, also when somebody changed or removed it. An
 // address that another machine has is left to that one; what the gatekeeper refuses is tried again, and until then what was
 // guarded stays guarded.
@@ -232,7 +254,8 @@ Exit run(const Loaded& loaded, Reader reread) {
   dataplane::MapDataplane dataplane({.run_dir = config.run_dir,
                                      .instance = config.instance,  // the maps, and the boot snapshot
                                      .adoption_socket = config.adoption_socket,
-                                     .snapshot = loader::snapshot_path(config.state.parent_path(), config.instance)});
+                                     .snapshot = loader::snapshot_path(config.state.parent_path(), config.instance),
+                                     .watched_ports = config.settings.recommended_ports});
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
   http::Api api(gatekeeper, api_options(config));  // routes
@@ -242,11 +265,13 @@ Exit run(const Loaded& loaded, Reader reread) {
     return failed("cannot listen", listening.error());
 
   AdoptionLog adoption_log(gatekeeper);
+  SwitchLog switch_log(gatekeeper);
   ReadyLog ready_log;  // the timers: deadlines, the clock, flows
   Watch watch(io, clock);
   watch.deadlines([&] { return gatekeeper.next_deadline(); },
                   [&] {
                     gatekeeper.sweep();
+                    switch_log.look();
                     ready_log.note(gatekeeper.ready());
                   });
   watch.clock([&] {

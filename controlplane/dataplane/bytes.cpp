@@ -117,6 +117,13 @@ core::Prefix prefix(const gate_prefix_key& bytes) {
   return prefix;
 }
 
+core::Address address(std::uint8_t family, const std::uint8_t (&bytes)[16]) {
+  core::Address result;
+  result.family = family == GATE_IPV4 ? core::Family::ipv4 : core::Family::ipv6;
+  std::memcpy(result.bytes.data(), bytes, family == GATE_IPV4 ? 4 : 16);
+  return result;
+}
+
 gate_address address_value(const core::AddressEntry& entry) {
   gate_address bytes{};
   bytes.flags = entry.enforce ? __u32{GATE_ADDRESS_ENFORCE} : 0;

@@ -24,6 +24,9 @@ core::ServiceKey service_key(const gate_prefix_key& bytes);
 gate_service service_value(const core::ServiceEntry& entry);
 core::ServiceEntry service_entry(const gate_service& bytes);
 
+// IPv4: the first four bytes.
+core::Address address(std::uint8_t family, const std::uint8_t (&bytes)[16]);
+
 // Of guarded_addresses and failsafe_sources.
 gate_prefix_key prefix_key(const core::Prefix& prefix);
 core::Prefix prefix(const gate_prefix_key& bytes);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "controlplane/dataplane/answers.hpp"
 #include "controlplane/dataplane/bytes.hpp"
 #include "controlplane/dataplane/event_bytes.hpp"
 #include "controlplane/dataplane/explain.hpp"
@@ -72,7 +73,8 @@ MapDataplane::MapDataplane(DataplaneOptions options)
     : options_(std::move(options)),
       adoption_(options_.adoption_socket.empty() ? instance_of(options_).folder() / "adopt.sock"
                                                  : options_.adoption_socket),
-      snapshot_(options_.snapshot) {}
+      snapshot_(options_.snapshot),
+      routes_(instance_of(options_)) {}
 MapDataplane::~MapDataplane() = default;
 
 core::Result<MapDataplane::Opened*> MapDataplane::open() {
@@ -120,6 +122,7 @@ core::Result<core::Projection> MapDataplane::read() {
   const auto opened = open();
   if (!opened) return opened.error();
   if (auto settled = (*opened)->writer.settle_flags(); !settled) return settled.error();
+  static_cast<void>(watch_ports(*(*opened)->maps, options_.watched_ports));  // a gate that notes nothing still guards
   auto projection = read_projection(*(*opened)->maps, (*opened)->records);
   if (projection) snapshot_.read(*projection);
   return projection;
@@ -218,6 +221,12 @@ core::Result<std::vector<core::ServiceCount>> MapDataplane::service_counts() {
   const auto opened = current();
   if (!opened) return opened.error();
   return read_service_counts(*(*opened)->maps);
+}
+
+core::Result<std::vector<core::Answer>> MapDataplane::answers() {
+  const auto opened = current();
+  if (!opened) return opened.error();
+  return read_answers(*(*opened)->maps);
 }
 
 int MapDataplane::event_readiness() const {

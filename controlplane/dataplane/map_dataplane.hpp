@@ -11,6 +11,7 @@
 
 #include "controlplane/core/ports.hpp"
 #include "controlplane/dataplane/adoption.hpp"
+#include "controlplane/dataplane/kernel_routes.hpp"
 #include "controlplane/dataplane/snapshot_keeper.hpp"
 
 namespace postern::dataplane {
@@ -20,6 +21,7 @@ struct DataplaneOptions {
   std::string instance = "gate";        // the bpffs is run_dir/instance/bpf
   std::filesystem::path adoption_socket = {};  // run_dir/instance/adopt.sock if empty
   std::filesystem::path snapshot = {};  // of what is guarded, for the next boot; empty: none is written
+  std::vector<std::uint16_t> watched_ports = {};  // whose unguarded answers are noted
   std::size_t flows_per_sweep = 16384;  // how many flows one sweep_flows() looks at
 };
 
@@ -44,6 +46,8 @@ class MapDataplane final : public core::Dataplane {
   core::Result<std::size_t> read_events(core::EventSink& sink) override;
   std::optional<core::GrantUse> use_of(std::uint32_t slot, std::uint64_t serial) const override;
   core::Result<std::vector<core::ServiceCount>> service_counts() override;
+  core::Result<std::vector<core::Answer>> answers() override;
+  core::Route route_to(const core::Prefix& address) override { return routes_.to(address); }
 
   // Readable while there is something for read_events(); lent until read() is called again; -1 without a gate.
   int event_readiness() const;
@@ -60,6 +64,7 @@ class MapDataplane final : public core::Dataplane {
   std::unique_ptr<Opened> opened_;
   std::uint64_t openings_ = 0;
   SnapshotKeeper snapshot_;
+  KernelRoutes routes_;
 };
 
 }  // namespace postern::dataplane

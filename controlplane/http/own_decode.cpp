@@ -36,6 +36,12 @@ void read_machine(const Json& json, core::MachineDraft& draft) {
   draft.addresses = reader.texts("addresses").value_or(std::vector<std::string>{});
   for (const Json* element : reader.elements("forwards"))
     draft.forwards.push_back(read_forward(*element, reader.place_of("forwards", draft.forwards.size()), draft.faults));
+  if (const Json* excluded = reader.find("excluded")) {
+    ObjectReader exclusion(*excluded, reader.place_of("excluded"), Manner::strict, draft.faults);
+    draft.excluded = exclusion.text("reason");
+    if (!draft.excluded) exclusion.fault("reason", "Say why; \"\" takes an exclusion back.");
+    exclusion.refuse_unknown();
+  }
   reader.refuse_unknown();
 }
 
@@ -91,6 +97,77 @@ core::InventoryDraft decode_inventory(std::string_view body) {
   }
   reader.refuse_unknown();
   return draft;
+}
+
+// Rules as machines show them.
+core::EnableDraft decode_enabling(std::string_view body) {
+  core::EnableDraft draft;
+  const auto json = object_of(body, draft);
+  if (!json) return draft;
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  draft.machines = reader.texts("machines").value_or(std::vector<std::string>{});
+  draft.mode = reader.text("mode");
+  if (const Json* ports = reader.find("ports"); ports && ports->is_array()) {
+    for (const Json* element : reader.elements("ports")) {
+      ObjectReader rule(*element, reader.place_of("ports", draft.ports.size()), Manner::strict, draft.faults);
+      core::PortDraft& port = draft.ports.emplace_back();
+      port.number = rule.number("number");
+      port.protocol = rule.text("protocol");
+      port.sources = rule.texts("sources");
+      port.max_duration = rule.text("maxDuration");
+      port.ending = rule.text("ending");
+      port.standing = rule.texts("standingSources");
+      port.max_session = rule.text("maxSessionDuration");
+      port.justification = rule.text("justification");
+      rule.refuse_unknown();
+    }
+    if (draft.ports.empty()) reader.fault("ports", "Name a port, or say \"default\" or \"recommended\".");
+  } else {
+    draft.preset = reader.text("ports").value_or("default");
+  }
+  reader.refuse_unknown();
+  return draft;
+}
+
+core::DisableDraft decode_disabling(std::string_view body) {
+  core::DisableDraft draft;
+  const auto json = object_of(body, draft);
+  if (!json) return draft;
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  draft.machines = reader.texts("machines").value_or(std::vector<std::string>{});
+  reader.refuse_unknown();
+  return draft;
+}
+
+core::SwitchDraft decode_switch(std::string_view body) {
+  core::SwitchDraft draft;
+  const auto json = object_of(body, draft);
+  if (!json) return draft;
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  if (const Json* enforcing = reader.find("enforcing")) {
+    if (enforcing->is_boolean())
+      draft.enforcing = enforcing->get<bool>();
+    else
+      reader.fault("enforcing", "Must be true or false.");
+  }
+  draft.reason = reader.text("reason");
+  reader.refuse_unknown();
+  return draft;
+}
+
+core::Result<core::MachineFilter> decode_machine_filter(const Target& target) {
+  if (const auto known = refuse_unknown_parameters(target, {"state", "subscription", "resourcegroup"}); !known)
+    return known.error();
+  core::MachineFilter filter{target.parameter("state").value_or(""), target.parameter("subscription").value_or(""),
+                             target.parameter("resourceGroup").value_or("")};
+  const std::string state = core::folded(filter.state);
+  if (state == "notconfigured") {
+    filter.state = "not_configured";
+  } else if (!state.empty() && state != "configured" && state != "unsupported") {
+    return core::Error{core::ErrorCode::invalid_input,
+                       "'state' must be configured, notConfigured or unsupported, not '" + filter.state + "'.", "state", {}};
+  }
+  return filter;
 }
 
 core::AccessDraft decode_request(std::string_view body) {

@@ -15,6 +15,10 @@ namespace postern::http {
 
 core::MachineDraft decode_machine(std::string_view body, std::string_view name);  // the path decides the name
 core::InventoryDraft decode_inventory(std::string_view body);
+core::EnableDraft decode_enabling(std::string_view body);
+core::DisableDraft decode_disabling(std::string_view body);
+core::Result<core::MachineFilter> decode_machine_filter(const Target& target);
+core::SwitchDraft decode_switch(std::string_view body);
 core::AccessDraft decode_request(std::string_view body);
 core::TokenDraft decode_token(std::string_view body);
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/http/own_encode.hpp"
 
+#include "controlplane/http/machine_encode.hpp"
+
 namespace postern::http {
 namespace {
 
@@ -51,7 +53,9 @@ Json encode_machine(const core::MachineView& view) {
                             {"protocol", core::wire_name(forward.protocol)},
                             {"machinePort", forward.machine_port}});
   }
+  if (!machine.excluded.empty()) json["excluded"] = Json{{"reason", machine.excluded}};
   json["state"] = state_name(view.state);
+  if (view.recommended) json["recommended"] = true;
   put_unless_empty(json, "reason", view.reason);
   Json& policies = json["policies"] = Json::array();
   for (const core::PolicyId& id : view.policies) policies.push_back(id.path());
@@ -148,7 +152,11 @@ Json encode_request(const core::RequestView& view) {
   put_unless_empty(json, "justification", view.request.justification);
   json["startTimeUtc"] = core::format_time(view.request.start);
   Json& grants = json["grants"] = Json::array();
-  for (const core::Grant& grant : view.grants) grants.push_back(encode_grant(grant, view.request));
+  for (const core::Grant& grant : view.grants) {
+    Json& json_grant = grants.emplace_back(encode_grant(grant, view.request));
+    if (const auto found = view.endpoints.find(grant.serial); found != view.endpoints.end())
+      json_grant["endpoints"] = encode_endpoints(found->second);
+  }
   return json;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/http/azure_encode.hpp"
 #include "controlplane/http/handlers.hpp"
+#include "controlplane/http/machine_encode.hpp"
 #include "controlplane/http/metrics.hpp"
 #include "controlplane/http/own_decode.hpp"
 #include "controlplane/http/own_encode.hpp"
@@ -37,7 +38,9 @@ HttpResponse list_of(const char* name, const List& list, Encode encode) {
 }  // namespace
 
 HttpResponse list_machines(Call& call) {
-  const auto machines = call.gatekeeper.list_machines(call.caller);
+  const auto filter = decode_machine_filter(call.target);
+  if (!filter) return fail(filter.error());
+  const auto machines = call.gatekeeper.list_machines(call.caller, *filter);
   return machines ? list_of("machines", *machines, encode_machine) : fail(machines.error());
 }
 
@@ -59,6 +62,36 @@ HttpResponse post_machines(Call& call) {
 HttpResponse delete_machine(Call& call) {
   const std::string& name = call.parameter("name");
   return erased(call.gatekeeper.erase_machine(call.caller, name), core::ErrorCode::machine_not_found, name);
+}
+
+HttpResponse get_connection(Call& call) {
+  const auto view = call.gatekeeper.connection(call.caller, call.parameter("name"));
+  return view ? answer(200, encode_connection(*view)) : fail(view.error());
+}
+
+HttpResponse enable_machines(Call& call) {
+  const auto machines = call.gatekeeper.enable_machines(call.caller, decode_enabling(call.body));
+  return machines ? list_of("machines", *machines, encode_machine) : fail(machines.error());
+}
+
+HttpResponse disable_machines(Call& call) {
+  const auto machines = call.gatekeeper.disable_machines(call.caller, decode_disabling(call.body));
+  return machines ? list_of("machines", *machines, encode_machine) : fail(machines.error());
+}
+
+HttpResponse list_exposure(Call& call) {
+  const auto exposure = call.gatekeeper.list_exposure(call.caller);
+  return exposure ? list_of("exposure", *exposure, encode_exposure) : fail(exposure.error());
+}
+
+HttpResponse list_switches(Call& call) {
+  const auto switches = call.gatekeeper.list_switches(call.caller);
+  return switches ? list_of("switches", *switches, encode_switch) : fail(switches.error());
+}
+
+HttpResponse put_switch(Call& call) {
+  const auto put = call.gatekeeper.put_switch(call.caller, call.parameter("name"), decode_switch(call.body));
+  return put ? answer(200, encode_switch(*put)) : fail(put.error());
 }
 
 HttpResponse list_policies(Call& call) {

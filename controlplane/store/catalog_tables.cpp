@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of machines, policies and tokens.
+// Rows of machines, policies, switches and tokens.
 #include "controlplane/store/catalog_tables.hpp"
 
 #include "controlplane/store/statement.hpp"
@@ -9,11 +9,11 @@ namespace postern::store {
 
 MachineTable::MachineTable(SQLite::Database& database)
     : put_(database,
-           "INSERT INTO machines(key, id, name, os, addresses, forwards) VALUES (?, ?, ?, ?, ?, ?) "
+           "INSERT INTO machines(key, id, name, os, addresses, forwards, excluded) VALUES (?, ?, ?, ?, ?, ?, ?) "
            "ON CONFLICT(key) DO UPDATE SET id = excluded.id, name = excluded.name, os = excluded.os, "
-           "addresses = excluded.addresses, forwards = excluded.forwards"),
+           "addresses = excluded.addresses, forwards = excluded.forwards, excluded = excluded.excluded"),
       erase_(database, "DELETE FROM machines WHERE key = ?"),
-      load_(database, "SELECT id, name, os, addresses, forwards FROM machines ORDER BY key") {}
+      load_(database, "SELECT id, name, os, addresses, forwards, excluded FROM machines ORDER BY key") {}
 
 void MachineTable::put(const core::Machine& machine) {
   Run(put_)
@@ -23,6 +23,7 @@ void MachineTable::put(const core::Machine& machine) {
       .text(machine.os)
       .text(to_text(machine.addresses))
       .text(to_text(machine.forwards))
+      .text(machine.excluded)
       .execute();
 }
 
@@ -39,6 +40,7 @@ std::vector<core::Machine> MachineTable::load() {
     machine.os = row.text();
     machine.addresses = prefixes_from(row.text());
     machine.forwards = forwards_from(row.text());
+    machine.excluded = row.text();
     machines.push_back(std::move(machine));
   }
   return machines;
@@ -89,6 +91,38 @@ std::vector<core::Policy> PolicyTable::load() {
     policies.push_back(std::move(policy));
   }
   return policies;
+}
+
+SwitchTable::SwitchTable(SQLite::Database& database)
+    : put_(database,
+           "INSERT INTO switches(key, subscription, enforcing, reason, principal, since_ns) VALUES (?, ?, ?, ?, ?, ?) "
+           "ON CONFLICT(key) DO UPDATE SET subscription = excluded.subscription, enforcing = excluded.enforcing, "
+           "reason = excluded.reason, principal = excluded.principal, since_ns = excluded.since_ns"),
+      load_(database, "SELECT subscription, enforcing, reason, principal, since_ns FROM switches ORDER BY key") {}
+
+void SwitchTable::put(const core::Switch& each) {
+  Run(put_)
+      .text(core::folded(each.subscription))
+      .text(each.subscription)
+      .choice(each.enforcing)
+      .text(each.reason)
+      .text(each.by)
+      .time(each.since)
+      .execute();
+}
+
+std::vector<core::Switch> SwitchTable::load() {
+  std::vector<core::Switch> switches;
+  for (Run row(load_); row.next();) {
+    core::Switch each;
+    each.subscription = row.text();
+    each.enforcing = row.number() != 0;
+    each.reason = row.text();
+    each.by = row.text();
+    each.since = row.time();
+    switches.push_back(std::move(each));
+  }
+  return switches;
 }
 
 TokenTable::TokenTable(SQLite::Database& database)

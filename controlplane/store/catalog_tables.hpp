@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What changes seldom and is small: machines, policies, tokens. Every member throws SQLite::Exception or CorruptRow.
+// What changes seldom and is small: machines, policies, switches, tokens. Every member throws SQLite::Exception or CorruptRow.
 #pragma once
 
 #include <SQLiteCpp/Database.h>
@@ -31,6 +31,16 @@ class PolicyTable {
 
  private:
   SQLite::Statement put_, erase_, load_;
+};
+
+class SwitchTable {
+ public:
+  explicit SwitchTable(SQLite::Database& database);
+  void put(const core::Switch& each);
+  std::vector<core::Switch> load();
+
+ private:
+  SQLite::Statement put_, load_;
 };
 
 class TokenTable {

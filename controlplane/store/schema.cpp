@@ -77,7 +77,18 @@ ALTER TABLE policies ADD COLUMN mode INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE grants ADD COLUMN max_session_s INTEGER NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array<const char*, 2> migrations{version_1, version_2};
+constexpr const char* version_3 = R"sql(
+ALTER TABLE machines ADD COLUMN excluded TEXT NOT NULL DEFAULT '';
+)sql";
+
+constexpr const char* version_4 = R"sql(
+CREATE TABLE switches(
+  key TEXT PRIMARY KEY, subscription TEXT NOT NULL, enforcing INTEGER NOT NULL, reason TEXT NOT NULL,
+  principal TEXT NOT NULL, since_ns INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array<const char*, 4> migrations{version_1, version_2, version_3, version_4};
 
 int pragma(SQLite::Database& database, const char* name) {
   return database.execAndGet(std::string("PRAGMA ") + name).getInt();

@@ -68,6 +68,7 @@ struct SqliteStore::Parts {
         database(std::move(opened)),
         machines(*database),
         policies(*database),
+        switches(*database),
         tokens(*database),
         grants(*database),
         audit(*database),
@@ -85,6 +86,7 @@ struct SqliteStore::Parts {
   std::unique_ptr<SQLite::Database> database;
   MachineTable machines;
   PolicyTable policies;
+  SwitchTable switches;
   TokenTable tokens;
   GrantTables grants;
   AuditLog audit;
@@ -121,6 +123,7 @@ void SqliteStore::Parts::write(const core::ChangeSet& change) {
     grants.put(grant);
     serial = highest(serial, grant.serial);
   }
+  for (const core::Switch& each : change.put_switches) switches.put(each);
   for (const core::Token& token : change.put_tokens) tokens.put(token);
   for (const std::string& id : change.erase_tokens) tokens.erase(id);
   for (const core::AuditRecord& record : change.audit) audit.append(record);
@@ -168,6 +171,7 @@ core::Result<core::Snapshot> SqliteStore::load() {
     core::Snapshot snapshot;
     snapshot.machines = parts_->machines.load();
     snapshot.policies = parts_->policies.load();
+    snapshot.switches = parts_->switches.load();
     snapshot.tokens = parts_->tokens.load();
     parts_->grants.load(parts_->clock.now().utc - parts_->options.keep_ended, parts_->options.ended_per_policy_max,
                         snapshot.requests, snapshot.grants);

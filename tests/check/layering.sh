@@ -26,7 +26,7 @@ includes controlplane/http controlplane/http/ controlplane/core/
 includes controlplane/daemon controlplane/ loader/
 includes loader loader/ bpf/abi/ gate_
 includes tools tools/
-includes bpf/abi base.h control.h events.h flow.h grant.h reasons.h service.h
+includes bpf/abi base.h control.h events.h exposure.h flow.h grant.h reasons.h service.h
 
 # The core knows the standard library only: no other angle include has a dot or a slash in it.
 while IFS= read -r line; do fault "core includes more than the standard library: $line"

@@ -112,6 +112,9 @@ void Gate::reset() {
   maps.established_v4.clear();
   maps.established_v6.clear();
   maps.fragments.clear();
+  maps.answers.clear();
+  maps.answer_peers.clear();
+  for (std::uint32_t word = 0; word < GATE_WATCHED_PORTS_WORDS; ++word) maps.watched_ports.put(word, 0);
   for (const auto word : port_words_) maps.guarded_ports.put(word, 0);
   for (std::uint32_t slot = 0; slot < 16; ++slot) {
     maps.grant_records.put(slot, {});

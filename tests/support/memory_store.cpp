@@ -28,7 +28,8 @@ core::Result<core::Snapshot> MemoryStore::load() {
   last_serial = std::max(last_serial, content_.last_standing_serial);
   core::Snapshot snapshot{values_of(content_.machines), values_of(content_.policies),    values_of(content_.requests),
                           values_of(content_.grants),   values_of(content_.tokens),      last_serial,
-                          last_key(content_.requests),  content_.last_policy_generation, std::nullopt};
+                          last_key(content_.requests),  content_.last_policy_generation, std::nullopt,
+                          values_of(content_.switches)};
   if (!content_.records.empty()) snapshot.newest_record = content_.records.back().time;  // as SQLite's store says it
   fuse_.done();
   return snapshot;
@@ -60,6 +61,7 @@ void MemoryStore::apply(const core::ChangeSet& change, Content& content) {
     if (!content.requests.contains(grant.request)) throw std::logic_error("a grant without its request");
     content.grants[grant.serial] = grant;
   }
+  for (const auto& each : change.put_switches) content.switches[core::folded(each.subscription)] = each;
   for (const auto& token : change.put_tokens) content.tokens[token.id] = token;
   for (const auto& id : change.erase_tokens) content.tokens.erase(id);
   for (auto record : change.audit) {

@@ -21,11 +21,13 @@ class MemoryStore : public core::Store {
   const std::map<std::uint64_t, core::Request>& requests() const { return content_.requests; }
   const std::map<std::string, core::Machine>& machines() const { return content_.machines; }
   const std::map<std::string, core::Policy>& policies() const { return content_.policies; }
+  const std::map<std::string, core::Switch>& switches() const { return content_.switches; }
 
  private:
   struct Content {
     std::map<std::string, core::Machine> machines;
     std::map<std::string, core::Policy> policies;
+    std::map<std::string, core::Switch> switches;
     std::map<std::uint64_t, core::Request> requests;
     std::map<std::uint64_t, core::Grant> grants;
     std::map<std::string, core::Token> tokens;

@@ -40,6 +40,11 @@ class RecordingDataplane : public core::Dataplane {
   core::Result<std::size_t> read_events(core::EventSink&) override { return std::size_t{0}; }
   std::optional<core::GrantUse> use_of(std::uint32_t slot, std::uint64_t serial) const override;
   core::Result<std::vector<core::ServiceCount>> service_counts() override;
+  core::Result<std::vector<core::Answer>> answers() override { return heard; }
+  core::Route route_to(const core::Prefix& address) override {
+    const auto route = routes.find(address);
+    return route == routes.end() ? core::Route{} : route->second;
+  }
 
   void reboot() { maps = {}; }
   std::size_t lasts = SIZE_MAX;  // so many reads and steps more; then it fails by itself, whatever the store does
@@ -54,6 +59,8 @@ class RecordingDataplane : public core::Dataplane {
   std::uint32_t cut_generation = 0;
   std::uint64_t walks = 0;
   std::map<std::uint64_t, core::GrantUse> uses;  // by serial
+  std::map<core::Prefix, core::Route> routes;
+  std::vector<core::Answer> heard;  // from watched ports that nobody guards
 
  private:
   void carry_out(const core::Step& step, core::Projection& on);

@@ -49,7 +49,7 @@ json machine_of(const CsvRow& row, const std::string& file) {
 // Of a machine as `list` shows it, what was registered.
 json without_views(json machine) {
   if (machine.is_object())
-    for (const char* name : {"state", "reason", "policies", "ports"}) machine.erase(name);
+    for (const char* name : {"state", "reason", "policies", "ports", "recommended"}) machine.erase(name);
   return machine;
 }
 
@@ -84,15 +84,15 @@ std::string forwards_text(const json& machine) {
 std::string state_text(const json& machine) {
   const std::string state = text_of(machine, "state");
   const std::string reason = text_of(machine, "reason");
-  if (state == "notConfigured") return "not guarded by any policy";
-  return reason.empty() ? state : state + ": " + reason;
+  const std::string shown = state == "notConfigured" ? "not guarded by any policy" : state;
+  return reason.empty() ? shown : shown + ": " + reason;
 }
 
 }  // namespace
 
 MachineVerbs::MachineVerbs(CLI::App& app, Verb& chosen) {
   CLI::App* group =
-      app.add_subcommand("machine", "Machines behind the gate: add, import, list, show, remove")->require_subcommand(1);
+      app.add_subcommand("machine", "Machines behind the gate: add, import, list, show, exclude, include, remove")->require_subcommand(1);
 
   CLI::App* verb = group->add_subcommand("add", "Register a machine, or replace what is registered under its name");
   verb->add_option("NAME", name_, "Name, as requests and policies call it")->required();
@@ -111,7 +111,19 @@ MachineVerbs::MachineVerbs(CLI::App& app, Verb& chosen) {
   verb->add_option("FILE", file_, "FILE.csv or FILE.json; - for standard input, which is JSON if it begins with [ or {")->required();
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { import(desk); }; });
 
+  verb = group->add_subcommand("exclude", "Say that a machine shall not be guarded; no policy can name it then");
+  verb->add_option("NAME", name_, "Name or id")->required();
+  verb->add_option("--because", reason_, "Why")->required();
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { exclude(desk, reason_); }; });
+
+  verb = group->add_subcommand("include", "Take an exclusion back");
+  verb->add_option("NAME", name_, "Name or id")->required();
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { exclude(desk, ""); }; });
+
   verb = group->add_subcommand("list", "All machines, and whether a policy guards them");
+  verb->add_option("--state", state_, "Only these: configured, notConfigured or unsupported");
+  verb->add_option("--subscription", subscription_, "Only those of this subscription");
+  verb->add_option("--resource-group", group_, "Only those of this resource group");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { list(desk); }; });
 
   verb = group->add_subcommand("show", "One machine with addresses, forwards and guarded ports");
@@ -132,7 +144,7 @@ void MachineVerbs::add(const Desk& desk) const {
   if (desk.out.json()) return desk.out.document(answer.body);
   desk.out.line("Machine " + name_ + " is registered with " + text_of(answer.body, "addresses") + ".");
   if (ports_text(answer.body).empty())
-    desk.out.line("Nothing of it is guarded yet. Guard its SSH with: postern policy enable " + name_ + " --port 22");
+    desk.out.line("Nothing of it is guarded yet. Guard it with: postern policy enable " + name_);
 }
 
 void MachineVerbs::import(const Desk& desk) const {
@@ -156,7 +168,7 @@ void MachineVerbs::import(const Desk& desk) const {
   try {
     const Answer answer = desk.gate.call("POST", "/v1/machines", &body);
     if (desk.out.json()) return desk.out.document(answer.body);
-    desk.out.line(std::to_string(machines.size()) + " machine(s) registered. A policy guards their ports: postern policy enable MACHINE --port 22");
+    desk.out.line(std::to_string(machines.size()) + " machine(s) registered. Policies guard their ports: postern policy enable MACHINE…");
   } catch (Failure& failure) {
     for (PlacedFault& fault : failure.faults) fault.target = place_in(rows, fault.target);
     throw;
@@ -164,7 +176,8 @@ void MachineVerbs::import(const Desk& desk) const {
 }
 
 void MachineVerbs::list(const Desk& desk) const {
-  const json body = desk.gate.get("/v1/machines");
+  const json body = desk.gate.get("/v1/machines?state=" + encoded(state_) + "&subscription=" + encoded(subscription_) +
+                                  "&resourceGroup=" + encoded(group_));
   if (desk.out.json()) return desk.out.document(body);
   std::vector<Row> rows;
   for (const json& machine : body.value("machines", json::array()))
@@ -185,6 +198,15 @@ void MachineVerbs::show(const Desk& desk) const {
   if (const std::string ports = ports_text(machine); !ports.empty()) desk.out.line("guarded    " + ports);
   if (const std::string policies = text_of(machine, "policies"); !policies.empty())
     desk.out.line("policies   " + policies);
+}
+
+void MachineVerbs::exclude(const Desk& desk, const std::string& reason) const {
+  json machine = without_views(desk.gate.get(target_of(name_)));
+  machine["excluded"] = {{"reason", reason}};
+  machine.erase("name");
+  const Answer answer = desk.gate.call("PUT", target_of(text_of(machine, "id").substr(text_of(machine, "id").rfind('/') + 1)), &machine);
+  if (desk.out.json()) return desk.out.document(answer.body);
+  desk.out.line("Machine " + name_ + (reason.empty() ? " may be guarded." : " is excluded."));
 }
 
 void MachineVerbs::remove(const Desk& desk) const {

@@ -55,12 +55,15 @@ int run(int argc, char** argv) {
   app.footer(exit_codes_help);
 
   RequestVerb request(app, chosen);
+  ConnectVerb connect(app, chosen);
+  ExposureVerb exposure(app, chosen);
   GrantVerbs grants(app, chosen);
   StatusVerb status(app, chosen);
   ExplainVerb explain(app, chosen);
   EventsVerb events(app, chosen);
   MachineVerbs machine(app, chosen);
   PolicyVerbs policy(app, chosen);
+  SwitchVerbs switches(app, chosen);
   TokenVerbs token(app, chosen);
   AuditVerbs audit(app, chosen);
 

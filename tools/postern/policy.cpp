@@ -83,13 +83,24 @@ void print_policies(const Printer& out, const json& policies) {
                         policy["properties"].value("mode", "enforce"), text_of(port, "maxRequestAccessDuration"),
                         rule_ending(port), sources_of(port), text_of(port, "standingSources")});
   out.table({"POLICY", "MACHINE", "PORT", "MODE", "AT MOST", "SESSIONS", "SOURCES", "STANDING"}, rows,
-            "No policies: nothing is guarded. Begin with: postern policy enable MACHINE --port 22");
+            "No policies: nothing is guarded. Begin with: postern policy enable MACHINE");
+}
+
+void print_machines(const Printer& out, const json& body) {
+  std::vector<Row> rows;
+  for (const json& machine : body.value("machines", json::array())) {
+    std::string ports;
+    for (const json& port : machine.value("ports", json::array()))
+      ports += (ports.empty() ? "" : ", ") + text_of(port, "number") + "/" + text_of(port, "protocol");
+    rows.push_back({text_of(machine, "name"), ports, text_of(machine, "state"), text_of(machine, "reason")});
+  }
+  out.table({"MACHINE", "GUARDED PORTS", "STATE", ""}, rows, "No machines.");
 }
 
 }  // namespace
 
 PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
-  CLI::App* group = app.add_subcommand("policy", "Policies: apply, enable, monitor, enforce, get, list, delete")->require_subcommand(1);
+  CLI::App* group = app.add_subcommand("policy", "Policies: apply, enable, disable, monitor, enforce, get, list, delete")->require_subcommand(1);
 
   CLI::App* verb = group->add_subcommand(
       "apply",
@@ -100,11 +111,14 @@ PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
 
   verb = group->add_subcommand(
       "enable",
-      "Guard ports of one machine. Its other ports and other machines in the policy stay as they are.\n"
+      "Guard machines. Without --port their usual one (Linux 22, Windows 3389), or the --recommended four, for three\n"
+      "hours at most, from any source, in the policy `default` of each one's resource group: all of them or none. With\n"
+      "--port these ports of one machine. Its other ports and other machines in the policy stay as they are.\n"
       "WARNING: from then on these ports are shut to everybody without a grant. On a gate you reach through\n"
       "them, first attach with postern-loader --confirm-within.");
-  verb->add_option("MACHINE", name_, "Registered machine")->required();
-  verb->add_option("--port", ports_, "Port to guard: 22, 22/tcp, 53/udp, 3389/*; TCP if not said")->required();
+  verb->add_option("MACHINE", machines_, "Registered machines")->required();
+  CLI::Option* port = verb->add_option("--port", ports_, "Port to guard: 22, 22/tcp, 53/udp, 3389/*; TCP if not said")->allow_extra_args(false);
+  verb->add_flag("--recommended", recommended_, "SSH, RDP and WinRM: 22, 3389, 5985 and 5986")->excludes(port);
   verb->add_option("--max", longest_, "Longest time a request may ask for")->capture_default_str();
   verb->add_option("--source", sources_, "Address or block requests may name; any if left out");
   verb->add_option("--policy", policy_, "Name of the policy; the machine's name if left out");
@@ -114,6 +128,11 @@ PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
   verb->add_option("--justification", justification_, "required: whoever asks must say why; optional");
   verb->add_flag("--monitor", monitor_, "Only count and report what would be dropped; `policy enforce` shuts the ports");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { enable(desk); }; });
+
+  verb = group->add_subcommand(
+      "disable", "Take machines out of all policies: their ports are no longer guarded, and their grants end");
+  verb->add_option("MACHINE", machines_, "Registered machines")->required();
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { disable(desk); }; });
 
   verb = group->add_subcommand(
       "monitor", "Let everything pass to this policy's ports, and count what would be dropped (status: monitored).\n"
@@ -164,8 +183,30 @@ void PolicyVerbs::apply(const Desk& desk) const {
   if (desk.out.json()) desk.out.document(is_list ? applied : applied[0]);
 }
 
+void PolicyVerbs::enable_in_one_step(const Desk& desk) const {
+  json body = {{"machines", machines_}, {"ports", recommended_ ? "recommended" : "default"}};
+  if (monitor_) body["mode"] = "monitor";
+  const Answer answer = desk.gate.call("POST", "/v1/machines/enable", &body);
+  if (desk.out.json()) return desk.out.document(answer.body);
+  print_machines(desk.out, answer.body);
+}
+
+void PolicyVerbs::disable(const Desk& desk) const {
+  const json body = {{"machines", machines_}};
+  const Answer answer = desk.gate.call("POST", "/v1/machines/disable", &body);
+  if (desk.out.json()) return desk.out.document(answer.body);
+  print_machines(desk.out, answer.body);
+}
+
 void PolicyVerbs::enable(const Desk& desk) const {
-  const std::string machine_id = text_of(desk.gate.get("/v1/machines/" + encoded(name_)), "id");
+  if (ports_.empty()) {
+    const bool more = !sources_.empty() || !session_.empty() || !ending_.empty() || !standing_.empty() || !policy_.empty() || !justification_.empty() || longest_ != default_longest;
+    if (more) throw Failure(Exit::usage, "--max, --source, --policy, --max-session, --ending and --standing say more of a --port: name it");
+    return enable_in_one_step(desk);
+  }
+  if (machines_.size() != 1) throw Failure(Exit::usage, "--port is for one machine; leave it out to guard several by their usual ports");
+  const std::string& name = machines_.front();
+  const std::string machine_id = text_of(desk.gate.get("/v1/machines/" + encoded(name)), "id");
   json rules = json::array();
   for (const std::string& word : ports_) {
     const PortWord port = port_word(word, "TCP");
@@ -180,7 +221,7 @@ void PolicyVerbs::enable(const Desk& desk) const {
   }
 
   PolicyPlace place = home_of(desk.gate);
-  place.name = policy_.empty() ? name_ : policy_;
+  place.name = policy_.empty() ? name : policy_;
   json policy = {{"kind", "Basic"}, {"properties", {{"virtualMachines", json::array()}}}};
   for (const json& each : desk.gate.get("/v1/policies").value("policies", json::array())) {
     const PolicyPlace there = place_from_id(text_of(each, "id"));

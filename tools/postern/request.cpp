@@ -45,10 +45,7 @@ Reachable reachable(const json& machine, const std::string& port, const std::str
 
 std::string next_step(const json& machine, const std::string& port, const std::string& source) {
   const Reachable at = reachable(machine, port, source);
-  const std::string host = is_v6(at.address) ? "[" + at.address + "]" : at.address;
-  if (port == "22") return "ssh " + (at.port == "22" ? std::string() : "-p " + at.port + " ") + at.address;
-  if (port == "3389") return "xfreerdp /v:" + host + ":" + at.port;
-  return "connect to " + host + " port " + at.port;
+  return dial_words(at.address, at.port, port);
 }
 
 void print_request(const Desk& desk, const json& answer) {

@@ -31,9 +31,12 @@ class MachineVerbs {
   void show(const Desk& desk) const;
   void remove(const Desk& desk) const;
   void import(const Desk& desk) const;
-  std::string name_, id_, os_, file_;
+  void exclude(const Desk& desk, const std::string& reason) const;
+  std::string name_, id_, os_, file_, reason_, state_, subscription_, group_;
   std::vector<std::string> addresses_, forwards_;
 };
+
+inline constexpr const char* default_longest = "3h";
 
 class PolicyVerbs {
  public:
@@ -42,13 +45,24 @@ class PolicyVerbs {
  private:
   void apply(const Desk& desk) const;
   void enable(const Desk& desk) const;
+  void enable_in_one_step(const Desk& desk) const;
+  void disable(const Desk& desk) const;
   void get(const Desk& desk) const;
   void list(const Desk& desk) const;
   void remove(const Desk& desk) const;
   void set_mode(const Desk& desk, const char* mode) const;
-  std::string file_, name_, policy_, longest_ = "3h", session_, ending_, justification_;
-  std::vector<std::string> ports_, sources_, standing_;
-  bool monitor_ = false;
+  std::string file_, name_, policy_, longest_ = default_longest, session_, ending_, justification_;
+  std::vector<std::string> machines_, ports_, sources_, standing_;
+  bool monitor_ = false, recommended_ = false;
+};
+
+class SwitchVerbs {
+ public:
+  SwitchVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void turn(const Desk& desk, bool on) const;
+  std::string subscription_, because_;
 };
 
 class RequestVerb {
@@ -59,6 +73,20 @@ class RequestVerb {
   void run(const Desk& desk) const;
   std::vector<std::string> machines_, ports_, sources_;
   std::string duration_, until_, because_;
+};
+
+class ConnectVerb {
+ public:
+  ConnectVerb(CLI::App& app, Verb& chosen);
+
+ private:
+  void run(const Desk& desk) const;
+  std::string machine_;
+};
+
+class ExposureVerb {
+ public:
+  ExposureVerb(CLI::App& app, Verb& chosen);
 };
 
 class GrantVerbs {

@@ -95,4 +95,11 @@ ForwardWord forward_word(std::string_view word) {
   return result;
 }
 
+std::string dial_words(const std::string& address, const std::string& port, const std::string& machine_port) {
+  const std::string host = address.find(':') != std::string::npos ? "[" + address + "]" : address;
+  if (machine_port == "22") return "ssh " + (port == "22" ? std::string() : "-p " + port + " ") + address;
+  if (machine_port == "3389") return "xfreerdp /v:" + host + ":" + port;
+  return "connect to " + host + " port " + port;
+}
+
 }  // namespace postern::cli

@@ -33,4 +33,7 @@ struct ForwardWord {
 };
 ForwardWord forward_word(std::string_view word);  // "203.0.113.5:2222=22", "[2001:db8::5]:2222=22/udp"
 
+// What to type to get to a machine's port at this address and port: "ssh -p 2222 203.0.113.5".
+std::string dial_words(const std::string& address, const std::string& port, const std::string& machine_port);
+
 }  // namespace postern::cli

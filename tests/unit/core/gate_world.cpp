@@ -193,14 +193,19 @@ std::vector<ServiceKey> reached(const Machine& machine, std::uint16_t port, Prot
 
 Verdicts GateWorld::expected() const {
   Verdicts verdicts;
+  const auto off = [&](const std::string& which) {
+    const auto found = store.switches().find(which);
+    return found != store.switches().end() && !found->second.enforcing;
+  };
   for (const auto& [key, policy] : store.policies()) {
+    const bool enforces = policy.mode == Mode::enforce && !off("") && !off(folded(policy.id.subscription));
     for (const auto& named : policy.machines) {
       const auto machine = store.machines().find(folded(named.machine_id));
       if (machine == store.machines().end()) continue;
       for (const auto& rule : named.ports) {
         for (const auto& service : reached(machine->second, rule.number, rule.protocol)) {
           verdicts.guarded.insert(service);
-          if (policy.mode == Mode::enforce) verdicts.enforced.insert(service);
+          if (enforces) verdicts.enforced.insert(service);
         }
       }
     }

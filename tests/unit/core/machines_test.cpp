@@ -311,3 +311,24 @@ TEST_CASE("who may look") {
   CHECK_FALSE(world.gate->list_tokens(person("o", "operator")));
   CHECK(world.store.records().size() == 3);  // the refusals
 }
+
+TEST_CASE("a machine that the gate does not stand in front of is unsupported, and told what to do") {
+  GateWorld world;
+  world.furnish();
+  const auto v4 = parse_prefix("10.0.0.1").value(), v6 = parse_prefix("2001:db8::1").value();
+  const auto view = [&] { return world.gate->get_machine(admin(), "vm1").value(); };
+  for (const auto reach : {Reach::unknown, Reach::local, Reach::inside}) {
+    world.dataplane.routes = {{v4, {reach, "eth1"}}, {v6, {reach, "eth1"}}};
+    CHECK(view().state == "configured");
+    CHECK(view().reason.empty());
+  }
+  world.dataplane.routes = {{v4, {Reach::inside, "eth1"}}, {v6, {Reach::outside, "eth0"}}};  // one way past it
+  CHECK(view().state == "configured");
+  CHECK(view().reason.find("2001:db8::1 is routed out of eth0") != std::string::npos);
+  world.dataplane.routes[v4] = {Reach::none, ""};
+  CHECK(view().state == "unsupported");
+  CHECK(view().reason.find("no route to 10.0.0.1") != std::string::npos);
+  CHECK(view().policies.size() == 1);
+  CHECK(world.gate->list_machines(admin(), {"unsupported", "", ""})->size() == 1);
+  CHECK(world.guards("10.0.0.1", 22));  // guarded all the same: routes come back
+}

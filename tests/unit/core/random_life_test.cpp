@@ -32,7 +32,7 @@ TEST_CASE("a random life keeps maps and store in step") {
         world.fuse.arm(1 + static_cast<int>(random() % 6), pick(Fuse::Blow::once, Fuse::Blow::crash_before));
       bool crashed = false;
       try {
-        switch (random() % 8) {
+        switch (random() % 9) {
           case 0:
           case 1:
             (void)world.gate->put_policy(
@@ -56,6 +56,9 @@ TEST_CASE("a random life keeps maps and store in step") {
             break;
           case 6:
             (void)world.gate->put_machine(admin(), machine_draft("vm1", {pick("10.0.0.1", "10.0.0.9"), "2001:db8::1"}));
+            break;
+          case 7:
+            (void)world.gate->put_switch(admin(), pick(std::string("global"), subscription), {{}, pick(false, true), "a drill"});
             break;
           default:
             world.clock.advance(std::chrono::minutes(random() % 10));

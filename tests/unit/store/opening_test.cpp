@@ -90,6 +90,7 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
   REQUIRE(open_store(folder.file())->commit({change}));
   meddle(folder.file(),
          "ALTER TABLE policies DROP COLUMN mode; ALTER TABLE grants DROP COLUMN max_session_s;"
+         "ALTER TABLE machines DROP COLUMN excluded; DROP TABLE switches;"
          "UPDATE policies SET machines = json_remove(machines, '$[0].ports[0].maxSessionSeconds',"
          "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial', '$[0].ports[0].justification');"
          "PRAGMA user_version = 1");

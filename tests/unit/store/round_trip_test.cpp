@@ -15,6 +15,7 @@ core::Machine machine() {
   machine.os = "linux";
   machine.addresses = {*core::parse_prefix("198.51.100.10"), *core::parse_prefix("2001:db8:1::/64")};
   machine.forwards = {{*core::parse_address("203.0.113.1"), 2222, core::Protocol::udp, 22}};
+  machine.excluded = "it's in a \"cage\"";
   return machine;
 }
 
@@ -78,6 +79,7 @@ TEST_CASE("machines, policies and tokens come back as they were put") {
   CHECK(loaded->machines[0].os == "linux");
   CHECK(loaded->machines[0].addresses == machine().addresses);
   CHECK(loaded->machines[0].forwards == machine().forwards);
+  CHECK(loaded->machines[0].excluded == machine().excluded);
 
   REQUIRE(loaded->policies.size() == 1);
   const core::Policy& read = loaded->policies[0];
