@@ -25,6 +25,7 @@ using Groups = std::map<std::string, std::pair<PolicyId, std::vector<Member>>>; 
 Groups grouped(const std::vector<const Machine*>& machines, const std::string& location) {
   Groups groups;
   for (std::size_t i = 0; i < machines.size(); ++i) {
+    if (!machines[i]) continue;
     const auto id = parse_machine_id(machines[i]->id).value_or(MachineId{});
     const PolicyId policy{id.subscription, id.resource_group, location, std::string(policy_name)};
     auto& group = groups.try_emplace(policy.key(), policy, std::vector<Member>{}).first->second;
@@ -93,7 +94,9 @@ void merge(PolicyMachine machine, Policy& policy) {
 
 std::vector<std::string> ids_of(const std::vector<const Machine*>& machines) {
   std::vector<std::string> ids;
-  for (const auto* machine : machines) ids.push_back(machine->id);
+  for (const auto* machine : machines) {
+    if (machine) ids.push_back(machine->id);
+  }
   return ids;
 }
 
@@ -111,12 +114,13 @@ Result<std::vector<const Machine*>> Gatekeeper::Parts::find_machines(const Calle
                  {}};
   }
   for (std::size_t i = 0; i < named.size(); ++i) {
+    machines.push_back(nullptr);
     const auto found = find_machine(caller, actions::policy_write, named[i]);
     if (!found) {
       if (found.error().code == ErrorCode::authorization_failed) return found.error();
       faults.add(indexed("machines", i), found.error().message);
     } else if (std::find(machines.begin(), machines.end(), *found) == machines.end()) {
-      machines.push_back(*found);
+      machines.back() = *found;
     } else {
       faults.add(indexed("machines", i), "The machine " + in_quotes((*found)->name) + " stands there twice.");
     }
@@ -220,6 +224,7 @@ Result<std::vector<MachineView>> Gatekeeper::disable_machines(const Caller& call
   decision.machines = ids_of(*machines);
   std::map<std::string, std::set<std::string>> leaving;  // policy → machines
   for (const auto* machine : *machines) {
+    if (!machine) continue;
     for (const auto* policy : p.ledger.policies_naming(machine->id)) {
       if (auto error = p.forbidden(caller, actions::policy_write, policy->id.path())) return p.refuse(decision, *error);
       leaving[policy->id.key()].insert(folded(machine->id));
