@@ -120,18 +120,20 @@ bool Gatekeeper::Parts::is_guarded(const ExposureBook::Key& key, const Owners& o
 
 void Gatekeeper::Parts::look_at_exposure(bool asked) {
   const auto now = clock.now();
-  if (exposure_at && now.boot - *exposure_at < (asked ? look_again : look_period)) return;
-  exposure_at = now.boot;
-  auto answers = dataplane.answers();
-  if (!answers) return;  // a gate that is away is told of elsewhere
+  const bool due = !exposure_at || now.boot - *exposure_at >= (asked ? look_again : look_period);
+  if (!due && !asked) return;
   const Owners owners(ledger);
-  // Nobody who is not behind this gateway answers through it: a machine made that address up.
-  std::erase_if(*answers, [&](const Answer& answer) {
-    if (owners.of({answer.address, answer.port})) return false;
-    const auto reach = dataplane.route_to({answer.address, whole(answer.address)}).reach;
-    return reach == Reach::none || reach == Reach::outside;
-  });
-  exposure.take(*answers, now, [&](const ExposureBook::Key& key) { return owners.of(key) != nullptr; });
+  auto answers = due ? dataplane.answers() : Result<std::vector<Answer>>(std::vector<Answer>());
+  if (due && answers) {  // a gate that is away is told of elsewhere
+    exposure_at = now.boot;
+    // Nobody who is not behind this gateway answers through it: a machine made that address up.
+    std::erase_if(*answers, [&](const Answer& answer) {
+      if (owners.of({answer.address, answer.port})) return false;
+      const auto reach = dataplane.route_to({answer.address, whole(answer.address)}).reach;
+      return reach == Reach::none || reach == Reach::outside;
+    });
+    exposure.take(*answers, now, [&](const ExposureBook::Key& key) { return owners.of(key) != nullptr; });
+  }
   exposed.clear();
   for (const auto& [key, seen] : exposure.seen()) {
     if (is_guarded(key, owners)) continue;
