@@ -112,7 +112,7 @@ TEST_CASE("named rules take the place of those with their number") {
   draft.ports[0].max_duration = "PT30M";
   REQUIRE(world.gate->enable_machines(admin(), draft));
   const auto policy = world.store.policies().at(policy_id().key());
-  for (const std::size_t i : {1, 2}) {
+  for (const std::size_t i : {std::size_t{1}, std::size_t{2}}) {
     REQUIRE(policy.machines[i].ports.size() == 1);
     CHECK(policy.machines[i].ports[0].max_duration == 30min);
   }
