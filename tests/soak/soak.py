@@ -62,12 +62,15 @@ class Soak(Deeds):
         if any(answer is None for _, answer in answered) and self.dies():
             seen = {decision: self.came_in(decision.body) for decision, answer in answered
                     if answer is None and decision.operation == "access.initiate"}
-        self.revive(in_doubt=any(answer is None or answer.status >= 500 for _, answer in answered))
+        in_doubt = any(answer is None or answer.status >= 500 for _, answer in answered)
+        if in_doubt:
+            self.revive(probe=False)  # the model does not know yet what packets meet
         place = lambda answer: answer.json["grants"][0]["serial"] if answer and answer.json.get("grants") else 10**9
         for decision, answer in sorted(answered, key=lambda each: place(each[1])):
             self.settle(decision, answer)
             for each in seen.get(decision, []):
                 self.hold("sent before the restart", "pass", *each)
+        self.revive()
 
     def settle(self, decision, answer):
         allowed = decision.allowed() if callable(decision.allowed) else decision.allowed
@@ -157,10 +160,10 @@ class Soak(Deeds):
         self.tell(what, "in:")
         return answer
 
-    def revive(self, in_doubt=False):
+    def revive(self, probe=True):
         if not self.dies():
             return
-        if not in_doubt and self.choose((True, False)):
+        if probe and self.choose((True, False)):
             self.probe(alive=False)
         self.daemon.start()
         self.tell("   started again")
