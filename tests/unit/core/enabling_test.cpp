@@ -224,8 +224,9 @@ TEST_CASE("an excluded machine says why, no policy can take it in, and one that 
 TEST_CASE("machines are listed by state, subscription and group") {
   EnableWorld world;
   const auto names = [&](const MachineFilter& filter) {
+    const auto views = world.gate->list_machines(admin(), filter);
     std::vector<std::string> found;
-    for (const auto& view : *world.gate->list_machines(admin(), filter)) found.push_back(view.machine.name);
+    for (const auto& view : *views) found.push_back(view.machine.name);
     return found;
   };
   CHECK(names({"configured", "", ""}) == std::vector<std::string>{"vm1", "vm2"});
