@@ -41,4 +41,9 @@ core::Error describe(const std::exception& failure, const std::filesystem::path&
                      (sqlite ? reason(*sqlite) : std::string(failure.what())));
 }
 
+bool sync_failed(const std::exception& failure) {
+  const auto* sqlite = dynamic_cast<const SQLite::Exception*>(&failure);
+  return sqlite && sqlite->getExtendedErrorCode() == SQLITE_IOERR_FSYNC;
+}
+
 }  // namespace postern::store

@@ -24,4 +24,7 @@ core::Error store_error(std::string sentence);
 // "the store FILE could not be STEP: the disk is full"; step is a participle such as "written".
 core::Error describe(const std::exception& failure, const std::filesystem::path& file, std::string_view step);
 
+// What was written may be whole all the same.
+bool sync_failed(const std::exception& failure);
+
 }  // namespace postern::store

@@ -76,6 +76,7 @@ struct SqliteStore::Parts {
         read_mark(*database, "SELECT value FROM marks WHERE name = ?") {}
 
   void write(const core::ChangeSet& change);
+  bool overwrite();
   void raise(const char* mark, std::uint64_t value);
   std::uint64_t mark(const char* name);
 
@@ -132,6 +133,19 @@ void SqliteStore::Parts::write(const core::ChangeSet& change) {
   raise("policy_generation", generation);
 }
 
+// A commit whose sync failed stands in the log as if it were whole: a daemon that starts after a crash would believe it.
+// The next commit takes its place; this is one that decides nothing.
+bool SqliteStore::Parts::overwrite() {
+  try {
+    SQLite::Transaction transaction(*database, SQLite::TransactionBehavior::IMMEDIATE);
+    database->exec("INSERT INTO marks VALUES ('overwritten', 1) ON CONFLICT(name) DO UPDATE SET value = value + 1");
+    transaction.commit();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 core::Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::filesystem::path& file,
                                                              const core::Clock& clock, StoreOptions options) {
   auto lock = LockFile::take(file);
@@ -156,13 +170,18 @@ SqliteStore::SqliteStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)
 SqliteStore::~SqliteStore() = default;
 
 core::Result<void> SqliteStore::commit(const std::vector<core::ChangeSet>& changes) {
+  bool in_log = false;  // perhaps
   try {
     SQLite::Transaction transaction(*parts_->database, SQLite::TransactionBehavior::IMMEDIATE);
     for (const core::ChangeSet& change : changes) parts_->write(change);
+    in_log = true;
     transaction.commit();
     return {};
   } catch (const std::exception& failure) {  // the transaction was rolled back on the way out
-    return describe(failure, parts_->file, "written");
+    auto error = describe(failure, parts_->file, "written");
+    if (in_log && !parts_->overwrite() && sync_failed(failure))
+      error.message += "; should the daemon die before the disk works again, it may find it done when it starts";
+    return error;
   }
 }
 

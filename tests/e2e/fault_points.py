@@ -6,7 +6,7 @@ import time
 from points import Daemon, Initiate, Remove, Revoke, attempt, call, fail, in_maps, listed, read_ready, trace, wait_for
 
 # The calls on which store and maps depend, and how they fail.
-ERRORS = {"pwrite64": ("ENOSPC", "EIO"), "bpf": ("ENOMEM", "EPERM", "EINTR"),
+ERRORS = {"pwrite64": ("ENOSPC", "EIO"), "fdatasync": ("EIO", "ENOSPC", "EINTR"), "bpf": ("ENOMEM", "EPERM", "EINTR"),
           "openat": ("EMFILE", "ENOSPC"), "fsync": ("EIO",), "rename": ("ENOSPC",)}
 UNDONE = ("StoreFailed", "ServiceUnavailable")
 

@@ -131,6 +131,7 @@ class Deeds:
             if not before - 10**7 <= end - seconds * 10**9 <= time.time_ns():
                 raise Difference("grant %d was extended by %d s to %d" % (grant.serial, seconds, end))
             grant.end = end
+            self.numbers["extended"] += 1
 
         self.decide("grant.extend", "POST", "/v1/grants/%d/extend" % grant.serial, {"duration": "PT%dS" % seconds}, allowed, then, who)
 

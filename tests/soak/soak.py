@@ -15,7 +15,7 @@ from deeds import NAMES, PEOPLE, Deeds
 from gate import Daemon, Difference, Maps, Rows, knock, wait_for
 
 # Which call fails and how, or kills; its number is chosen as well. (A lock that cannot be given back is no fault that occurs.)
-BLOWS = {"pwrite64": ("ENOSPC", "EIO"), "fdatasync": (), "bpf": ("ENOMEM", "EPERM", "E2BIG"), "fcntl": (),
+BLOWS = {"pwrite64": ("ENOSPC", "EIO"), "fdatasync": ("EIO", "ENOSPC"), "bpf": ("ENOMEM", "EPERM", "E2BIG"), "fcntl": (),
          "openat": ("EMFILE", "ENOSPC"), "fsync": ("EIO",), "rename": ("ENOSPC",)}
 
 
@@ -40,7 +40,7 @@ class Soak(Deeds):
         self.rows, self.run_folder = Rows(options.state), options.run
         self.model, self.story, self.begun = m.Model(), [], time.time()
         self.expected, self.tokens, self.ids = {}, {}, {}  # records by request id; secrets; resource ids of machines
-        self.numbers = dict.fromkeys(("decisions", "refused", "in doubt", "kills", "faults", "packets", "comparisons"), 0)
+        self.numbers = dict.fromkeys(("decisions", "refused", "extended", "in doubt", "kills", "faults", "packets", "comparisons"), 0)
         self.serial = 0
 
     def tell(self, *words):

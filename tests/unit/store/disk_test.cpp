@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A real disk that is full or read-only (a small tmpfs): a sentence, nothing applied, nothing lost.
+// A real disk that is full or read-only (a small tmpfs), or does not sync: a sentence, nothing applied, nothing lost.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <fstream>
 
 #include "tests/support/catch.hpp"
@@ -8,6 +12,27 @@
 
 using namespace postern;
 using namespace postern::store_test;
+
+namespace {
+
+int syncs_to_fail = 0;
+
+// What the next daemon finds after a crash now: the files as they are.
+std::uint64_t decisions_after_crash(const std::filesystem::path& folder) {
+  const TempFolder copy;
+  for (const char* file : {"postern.db", "postern.db-wal"}) std::filesystem::copy_file(folder / file, copy.path() / file);
+  return whole_decisions(*open_store(copy.path() / "postern.db"));
+}
+
+}  // namespace
+
+// In the place of the C library's, for SQLite too.
+extern "C" int fdatasync(int fd) {
+  if (syncs_to_fail == 0) return static_cast<int>(::syscall(SYS_fdatasync, fd));
+  --syncs_to_fail;
+  errno = EIO;
+  return -1;
+}
 
 TEST_CASE("a full disk is an error with a sentence, nothing is applied, and room makes it work again") {
   SmallDisk disk(512 * 1024);
@@ -42,4 +67,24 @@ TEST_CASE("a disk that turns read-only is an error with a sentence") {
   REQUIRE_FALSE(opened);
   CHECK(opened.error().code == core::ErrorCode::store_failed);
   CHECK_THAT(opened.error().message, Catch::Contains("Read-only file system"));
+}
+
+TEST_CASE("a commit that could not be synced is not there after a crash either") {
+  const TempFolder folder;
+  auto store = open_store(folder.path() / "postern.db");
+  REQUIRE(store->commit({sample_decision(1)}));
+  syncs_to_fail = 1;
+  const auto refused = store->commit({sample_decision(2)});
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("the disk reported an error") && !Catch::Contains("should the daemon die"));
+  CHECK(decisions_after_crash(folder.path()) == 1);
+  CHECK(store->commit({sample_decision(2)}));
+  CHECK(decisions_after_crash(folder.path()) == 2);
+
+  syncs_to_fail = 2;
+  const auto unsure = store->commit({sample_decision(3)});
+  REQUIRE_FALSE(unsure);
+  CHECK_THAT(unsure.error().message, Catch::Contains("should the daemon die before the disk works again"));
+  CHECK(store->commit({sample_decision(3)}));
+  CHECK(decisions_after_crash(folder.path()) == 3);
 }
