@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journey of a request for access, told in one function: Parts::admit. The order of its checks is the contract's
+// The journey of a request for access, told in one function: Parts::admit. What waits, for somebody's leave (answering.cpp)
+// or for its start (waiting.cpp), is recorded and answered only; it is opened as this function opens. The order of its checks is the contract's
 // (nobody without rights learns what exists); the order of its effects is invariant I7: recorded, opened, answered.
 #include "controlplane/core/access.hpp"
 
@@ -12,16 +13,12 @@
 #include "controlplane/core/text.hpp"
 
 namespace postern::core {
-namespace {
-
 std::string sentence_of(const Grant& grant) {
   std::vector<std::string> sources;
   for (const auto& source : grant.sources) sources.push_back(to_string(source));
   return std::string(grant.machine_id.substr(grant.machine_id.rfind('/') + 1)) + " port " + std::to_string(grant.port) +
          " to " + joined(sources) + " until " + format_time(grant.end);
 }
-
-}  // namespace
 
 Result<RequestView> Gatekeeper::initiate(const Caller& caller, const PolicyId& id, const AccessDraft& draft) {
   return parts_->admit(caller, &id, draft);
@@ -51,20 +48,26 @@ Result<RequestView> Gatekeeper::Parts::admit(const Caller& caller, const PolicyI
   if (!policy) return refuse(decision, policy.error());
   decision.policy = (*policy)->id.path();
 
-  auto grants = grants_inside(**policy, *asked, now.utc);
+  auto grants = grants_inside(**policy, *asked, asked->start.value_or(now.utc));
   if (!grants) return refuse(decision, grants.error());
   for (const auto& grant : *grants) decision.machines.push_back(grant.machine_id);
   if (auto error = cannot_open(*grants, *asked)) return refuse(decision, *error);
-  if (auto away = gate_away()) return refuse(decision, *away);
+  const auto begins = wants_approval(**policy, *grants) ? GrantState::pending
+                      : asked->start                    ? GrantState::scheduled
+                                                        : GrantState::live;
+  const bool opens = begins == GrantState::live;
+  if (auto full = opens ? std::nullopt : too_many_waiting(caller, **policy)) return refuse(decision, *full);
+  if (auto away = opens ? gate_away() : std::nullopt) return refuse(decision, *away);
   follow_clock();
 
+  for (auto& grant : *grants) grant.state = begins;
   std::vector<Grant> replaced;
   const auto change = opening(decision, **policy, *asked, *grants, digest, now, replaced);
   if (auto recorded = commit(change); !recorded) {
     if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
     return refuse(decision, recorded.error());
   }
-  if (auto open = put_in_force(); !open) return take_back(decision, change, replaced, open.error());
+  if (auto open = opens ? put_in_force() : Result<void>(); !open) return take_back(decision, change, replaced, open.error());
   return view_of(ledger.request(change.put_requests.front().id));
 }
 
@@ -92,36 +95,60 @@ std::optional<Error> Gatekeeper::Parts::may_not_initiate(const Caller& caller, c
   return std::nullopt;
 }
 
-// One grant for each port, the caller's own earlier ones for the same port and sources ended in the same breath.
+// One grant for each port; if they open now, the caller's own earlier ones end in the same breath.
 ChangeSet Gatekeeper::Parts::opening(const Decision& decision, const Policy& policy, const AskedAccess& asked,
                                      const std::vector<Grant>& grants, const std::string& digest, const Now& now,
                                      std::vector<Grant>& replaced) {
-  const auto& caller = decision.caller;
   ChangeSet change;
-  change.put_requests.push_back({++last_request, policy.id, policy.generation, now.utc, caller.principal.name,
-                                 asked.justification, caller.client_request_id, digest});
+  Request request{++last_request,     policy.id, policy.generation,   now.utc, decision.caller.principal.name,
+                  asked.justification, decision.caller.client_request_id, digest};
   Decision made = decision;
-  std::vector<std::string> opened, ended;
   for (Grant grant : grants) {
     grant.serial = ++last_serial;
-    grant.request = last_request;
-    grant.boot_id = ledger.timeline().boot_id;
-    grant.boot_start = now.boot;
-    for (const auto* earlier : ledger.live_twins(caller.principal.name, grant)) {
-      if (grant.protocol != Protocol::any && grant.protocol != earlier->protocol) continue;  // it opens something else
-      replaced.push_back(*earlier);
-      ended.push_back(std::to_string(earlier->serial));
-      end(*earlier, EndReason::replaced, caller.principal.name, now.utc, change);
-    }
+    grant.request = request.id;
     made.grants.push_back(grant.serial);
-    opened.push_back(sentence_of(grant));
+    if (grant.state == GrantState::pending) request.answer_by = earlier_lapse(request, asked, grant);
+    if (grant.state == GrantState::live) begin(grant, request.requestor, now, change, replaced);
     change.put_grants.push_back(std::move(grant));
   }
-  auto detail = "Opens " + joined(opened) + ".";
-  if (!ended.empty()) detail += " Replaces grant " + joined(ended) + ".";
-  if (!asked.justification.empty()) detail += " Justification: " + asked.justification;
-  change.audit.push_back(record(made, Outcome::allowed, std::move(detail)));
+  change.audit.push_back(record(made, Outcome::allowed, told(request, change.put_grants, replaced)));
+  change.put_requests.push_back(std::move(request));
   return change;
+}
+
+// From now on it runs, in place of the same person's earlier ones for the same port and sources.
+void Gatekeeper::Parts::begin(Grant& grant, const std::string& requestor, const Now& now, ChangeSet& change,
+                              std::vector<Grant>& replaced) const {
+  grant.state = GrantState::live;
+  grant.boot_id = ledger.timeline().boot_id;
+  grant.boot_start = now.boot;
+  for (const auto* earlier : ledger.live_twins(requestor, grant)) {
+    if (grant.protocol != Protocol::any && grant.protocol != earlier->protocol) continue;  // it opens something else
+    if (earlier->request > grant.request) continue;  // asked for later than this one, which waited
+    replaced.push_back(*earlier);
+    end(*earlier, EndReason::replaced, requestor, now.utc, change);
+  }
+}
+
+// What becomes of the request, for the record. `grants`: also those it ends.
+std::string Gatekeeper::Parts::told(const Request& request, const std::vector<Grant>& grants,
+                                    const std::vector<Grant>& replaced) {
+  std::vector<std::string> ports, ended;
+  const Grant* any = nullptr;
+  for (const auto& grant : grants) {
+    if (grant.state == GrantState::ended) continue;
+    ports.push_back(sentence_of(grant));
+    any = &grant;
+  }
+  for (const auto& grant : replaced) ended.push_back(std::to_string(grant.serial));
+  std::string detail = "Opens " + joined(ports) + ".";
+  if (any->state == GrantState::scheduled) detail = "From " + format_time(any->start) + " on: opens " + joined(ports) + ".";
+  if (any->state == GrantState::pending) {
+    detail = "Waits until " + format_time(*request.answer_by) + " for somebody to approve: opens " + joined(ports) + ".";
+  }
+  if (!ended.empty()) detail += " Replaces grant " + joined(ended) + ".";
+  if (!request.justification.empty()) detail += " Justification: " + request.justification;
+  return detail;
 }
 
 // What was recorded could not be opened: nothing of it may stay open, and what it was to replace lives on.

@@ -25,7 +25,7 @@ struct DraftFaults {
 };
 
 struct PortDraft {
-  std::optional<std::string> number, protocol, max_duration, end_time, duration, ending, max_session, justification;
+  std::optional<std::string> number, protocol, max_duration, end_time, duration, ending, max_session, justification, approval;
   std::optional<std::string> source;                // allowedSourceAddressPrefix
   std::optional<std::vector<std::string>> sources;  // allowedSourceAddressPrefixes; empty counts as absent
   std::optional<std::vector<std::string>> standing;  // standingSources; empty: none
@@ -44,10 +44,19 @@ struct PolicyDraft : DraftFaults {
 struct AccessDraft : DraftFaults {
   std::vector<PolicyMachineDraft> machines;  // of a port: number, end_time or duration, source(s)
   std::optional<std::string> justification;
+  std::optional<std::string> start;  // to come; left out: at once
 };
 
 struct RevocationDraft : DraftFaults {
   std::optional<std::string> ending;  // overrules the rule's
+};
+
+struct ExtensionDraft : DraftFaults {
+  std::optional<std::string> duration, end_time;  // one of them; a duration counts from now
+};
+
+struct DenialDraft : DraftFaults {
+  std::optional<std::string> reason;
 };
 
 struct ForwardDraft {
@@ -107,6 +116,9 @@ struct RequestView {
   std::map<std::uint64_t, std::uint16_t> mapped_ports;  // by serial: public port of a forward to the grant's port
   std::map<std::uint64_t, std::vector<Endpoint>> endpoints = {};  // by serial
 };
+
+// Of all its grants: what is still to come of it, if anything.
+GrantState state_of(const RequestView& view);
 
 struct PolicyView {
   Policy policy;
@@ -239,6 +251,10 @@ struct GrantFilter {
   bool include_ended = false;
 };
 
+struct RequestFilter {
+  std::optional<GrantState> state;
+};
+
 struct Settings {
   std::string subscription = "00000000-0000-0000-0000-000000000000";
   std::string resource_group = "default";
@@ -246,6 +262,7 @@ struct Settings {
   std::vector<Prefix> failsafe_sources;
   std::vector<ServiceKey> failsafe_services;
   std::vector<std::uint16_t> recommended_ports = {22, 3389, 5985, 5986};  // TCP; what management usually answers on
+  std::chrono::seconds approval_ttl{std::chrono::hours(4)};  // how long a request waits for an answer
 };
 
 // Contract of all members: called on the core's strand; success only after the store has synced and the maps hold
@@ -285,11 +302,18 @@ class Gatekeeper {
   Result<RequestView> initiate(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
   // Finds the one policy that covers the machines and ports (machines by name or id); several or none is a refusal.
   Result<RequestView> request(const Caller& caller, const AccessDraft& draft);
+  // Somebody else than the requestor answers a request that waits; it is judged anew, and opens as a whole or not at all.
+  Result<RequestView> approve(const Caller& caller, std::uint64_t request);
+  Result<RequestView> deny(const Caller& caller, std::uint64_t request, const DenialDraft& draft);
+  Result<RequestView> get_request(const Caller& caller, std::uint64_t request);
+  Result<std::vector<RequestView>> list_requests(const Caller& caller, const RequestFilter& filter);
   Result<std::vector<GrantView>> list_grants(const Caller& caller, const GrantFilter& filter);
   Result<std::vector<StandingRule>> list_standing(const Caller& caller, const GrantFilter& filter);
   // A grant that has ended already can still be cut: that ends its open connections. A cut that was asked for reaches
   // all that the same person's grants to the port let in from these sources, whichever of them was renewed by which.
   Result<GrantView> revoke(const Caller& caller, std::uint64_t serial, const RevocationDraft& draft = {});
+  // A grant that runs gets a new end, which its rule would allow a request made now; it keeps its serial and flows.
+  Result<GrantView> extend(const Caller& caller, std::uint64_t serial, const ExtensionDraft& draft);
   // POST …/{name}/revoke. Ends the caller's machines' ports named in the draft.
   Result<std::vector<GrantView>> revoke_ports(const Caller& caller, const PolicyId& id, const AccessDraft& draft);
 

@@ -11,17 +11,22 @@ namespace postern::core {
 namespace {
 
 constexpr std::size_t justification_characters_max = 1024;
+constexpr std::chrono::seconds start_tolerance{60};
 
-std::optional<UtcTime> read_end(const PortDraft& draft, const std::string& target, UtcTime now, Faults& faults) {
+// `Draft`: has end_time and duration. `target`: where they stand; empty: in the body itself.
+template <class Draft>
+std::optional<UtcTime> read_end(const Draft& draft, const std::string& target, UtcTime now, Faults& faults,
+                                const char* what_is_now = " is not in the future; the gate's clock says ") {
+  const auto below = target.empty() ? "" : target + ".";
   if (draft.end_time && draft.duration) {
     faults.add(target, "Only one of endTimeUtc and duration may be given.");
     return std::nullopt;
   }
   if (!draft.end_time && !draft.duration) {
-    faults.missing(target + ".endTimeUtc");
+    faults.missing(below + "endTimeUtc");
     return std::nullopt;
   }
-  const auto place = target + (draft.end_time ? ".endTimeUtc" : ".duration");
+  const auto place = below + (draft.end_time ? "endTimeUtc" : "duration");
   std::optional<UtcTime> end;
   if (draft.end_time) {
     end = faults.take(parse_time(*draft.end_time), place);
@@ -31,28 +36,38 @@ std::optional<UtcTime> read_end(const PortDraft& draft, const std::string& targe
   }
   if (end && *end <= now) {
     faults.add(place, draft.end_time ? "The end " + in_quotes(*draft.end_time) +
-                                           " is not in the future; the gate's clock says " + format_time(now) + "."
+                                           what_is_now + format_time(now) + "."
                                      : std::string("A duration must be longer than nothing."));
     return std::nullopt;
   }
   return end;
 }
 
-void check_justification(const AccessDraft& draft, Faults& faults) {
-  if (!draft.justification) return;
-  if (characters(*draft.justification) > justification_characters_max) {
-    faults.add("justification", "A justification has at most 1024 characters.");
+void check_sentence(const std::optional<std::string>& text, const std::string& name, Faults& faults) {
+  if (!text) return;
+  if (characters(*text) > justification_characters_max) faults.add(name, "A " + name + " has at most 1024 characters.");
+  if (has_control_characters(*text)) {
+    faults.add(name, "A " + name + " has no control characters (such as line breaks).");
   }
-  if (has_control_characters(*draft.justification)) {
-    faults.add("justification", "A justification has no control characters (such as line breaks).");
+}
+
+// Nothing if it is now, by a client's clock that may be a little behind.
+std::optional<UtcTime> read_start(const AccessDraft& draft, UtcTime now, Faults& faults) {
+  if (!draft.start) return std::nullopt;
+  const auto start = faults.take(parse_time(*draft.start), "startTimeUtc");
+  if (!start) return std::nullopt;
+  if (*start < now - start_tolerance) {
+    faults.add("startTimeUtc", "The start " + in_quotes(*draft.start) + " is over; the gate's clock says " + format_time(now) + ".");
   }
+  if (*start > now + booking_max) faults.add("startTimeUtc", "The start lies more than 7 days ahead.");
+  return *start > now ? start : std::nullopt;
 }
 
 // Walks the body; `read_rest` fills in what stands beside machine and port number, false if it cannot.
 template <class ReadRest>
 AskedAccess read_ports(const AccessDraft& draft, MachineTerms terms, Faults& faults, ReadRest read_rest) {
-  AskedAccess asked{{}, draft.justification.value_or("")};
-  check_justification(draft, faults);
+  AskedAccess asked{{}, draft.justification.value_or(""), {}};
+  check_sentence(draft.justification, "justification", faults);
   if (draft.machines.empty()) faults.missing("virtualMachines");
   std::set<std::pair<std::string, std::uint16_t>> seen;
   for (std::size_t i = 0; i < draft.machines.size(); ++i) {
@@ -65,7 +80,7 @@ AskedAccess read_ports(const AccessDraft& draft, MachineTerms terms, Faults& fau
     }
     if (machine.ports.empty()) faults.missing(target + ".ports");
     for (std::size_t j = 0; j < machine.ports.size(); ++j) {
-      AskedPort port{machine.id.value_or(""), 0, {}, {}, target + "." + indexed("ports", j)};
+      AskedPort port{machine.id.value_or(""), 0, {}, {}, false, target + "." + indexed("ports", j)};
       const auto number = read_port(machine.ports[j].number, port.target + ".number", faults);
       const bool rest = read_rest(machine.ports[j], port);
       if (!number || !rest) continue;
@@ -84,6 +99,7 @@ AskedAccess read_ports(const AccessDraft& draft, MachineTerms terms, Faults& fau
 Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Address>& client, UtcTime now,
                                 MachineTerms terms) {
   Faults faults(draft.faults);
+  const auto start = read_start(draft, now, faults);
   auto asked = read_ports(draft, terms, faults, [&](const PortDraft& from, AskedPort& port) {
     port.sources = read_sources(from, port.target, faults);
     const bool named = from.source || (from.sources && !from.sources->empty());
@@ -95,10 +111,13 @@ Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Ad
                  "No source was named, and this connection comes from the gateway itself, so there is no client "
                  "address to fill in: name the address you will connect from.");
     }
-    const auto end = read_end(from, port.target, now, faults);
+    const auto end = start ? read_end(from, port.target, *start, faults, " is not after the start at ")
+                           : read_end(from, port.target, now, faults);
     port.end = end.value_or(UtcTime{});
+    port.by_duration = from.duration.has_value();
     return end.has_value();
   });
+  asked.start = start;
   if (faults.any()) return faults.as_error(ErrorCode::invalid_initiate_input, "The request is not valid");
   return asked;
 }
@@ -111,6 +130,20 @@ Result<AskedAccess> read_revocation(const AccessDraft& draft) {
   });
   if (faults.any()) return faults.as_error(ErrorCode::invalid_initiate_input, "The revocation is not valid");
   return asked;
+}
+
+Result<UtcTime> read_extension(const ExtensionDraft& draft, UtcTime now) {
+  Faults faults(draft.faults);
+  const auto end = read_end(draft, "", now, faults);
+  if (faults.any()) return faults.as_error(ErrorCode::invalid_input, "The extension is not valid");
+  return *end;
+}
+
+Result<std::string> read_denial(const DenialDraft& draft) {
+  Faults faults(draft.faults);
+  check_sentence(draft.reason, "reason", faults);
+  if (faults.any()) return faults.as_error(ErrorCode::invalid_input, "The denial is not valid");
+  return draft.reason.value_or("");
 }
 
 Result<std::optional<Ending>> read_revocation(const RevocationDraft& draft) {

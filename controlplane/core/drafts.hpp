@@ -16,6 +16,7 @@ namespace postern::core {
 inline constexpr std::chrono::minutes rule_duration_min{5};
 inline constexpr std::chrono::hours rule_duration_max{24};
 inline constexpr std::chrono::hours session_max{30 * 24};
+inline constexpr std::chrono::hours booking_max{7 * 24};  // how far ahead a request may start
 
 // The policy of this id as the draft says; its generation is the caller's to fill in. What Azure's body does not have
 // (mode, ending, session time) and the draft leaves out stays as it was `before` (null: nothing was): Azure's clients
@@ -28,12 +29,14 @@ struct AskedPort {
   std::uint16_t port = 0;
   std::vector<Source> sources;  // canonical; empty only in a revocation that named none
   UtcTime end{};
+  bool by_duration = false;
   std::string target;  // its place: "virtualMachines[0].ports[1]"
 };
 
 struct AskedAccess {
   std::vector<AskedPort> ports;
   std::string justification;
+  std::optional<UtcTime> start = {};  // to come
 };
 
 enum class MachineTerms { ids, ids_and_names };
@@ -43,6 +46,12 @@ Result<AskedAccess> read_access(const AccessDraft& draft, const std::optional<Ad
                                 MachineTerms terms = MachineTerms::ids_and_names);
 // The same body without times; a source narrows what is revoked, none leaves it at all.
 Result<AskedAccess> read_revocation(const AccessDraft& draft);
+
+// The new end of a grant. InvalidInput, also for one that is not in the future.
+Result<UtcTime> read_extension(const ExtensionDraft& draft, UtcTime now);
+
+// Why a request is denied; may be empty. InvalidInput.
+Result<std::string> read_denial(const DenialDraft& draft);
 
 // How it shall end, if the draft says so. InvalidInput.
 Result<std::optional<Ending>> read_revocation(const RevocationDraft& draft);

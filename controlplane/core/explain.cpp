@@ -40,7 +40,7 @@ std::string hint_for(const Explanation& told, const Ledger& ledger) {
           running = &grant;
         else if (elsewhere.size() < 3)
           for (const auto& source : grant.sources) elsewhere.push_back(to_string(source));
-      } else if (admits(grant, told) && (!ended || *ended->ended_at <= *grant.ended_at)) {
+      } else if (grant.ended_at && !grant.boot_id.empty() && admits(grant, told) && (!ended || *ended->ended_at <= *grant.ended_at)) {
         ended = &grant;
       }
     }

@@ -2,6 +2,8 @@
 // The inside of the gatekeeper, shared by the files that implement it (one per noun). Not for adapters.
 #pragma once
 
+#include <set>
+
 #include "controlplane/core/access.hpp"
 #include "controlplane/core/drafts.hpp"
 #include "controlplane/core/exposure.hpp"
@@ -14,6 +16,9 @@ inline constexpr std::chrono::seconds clock_doubt{60};    // so much older than 
 inline constexpr std::chrono::minutes repeat_window{10};  // in which a repeated request gets the stored answer
 inline constexpr std::chrono::hours ended_kept{7 * 24};
 inline constexpr std::size_t requests_shown = 200;  // newest of a policy; running ones are always shown
+inline constexpr std::size_t waiting_of_person_max = 20, waiting_of_policy_max = 200;  // requests
+
+std::string sentence_of(const Grant& grant);  // "vm1 port 22 to 203.0.113.7 until …"
 
 // A decision in the making: what its one audit record will say, whatever comes of it.
 struct Decision {
@@ -71,8 +76,35 @@ struct Gatekeeper::Parts {
   ChangeSet opening(const Decision& decision, const Policy& policy, const AskedAccess& asked,
                     const std::vector<Grant>& grants, const std::string& digest, const Now& now,
                     std::vector<Grant>& replaced);
+  void begin(Grant& grant, const std::string& requestor, const Now& now, ChangeSet& change,
+             std::vector<Grant>& replaced) const;
+  static std::string told(const Request& request, const std::vector<Grant>& grants, const std::vector<Grant>& replaced);
   Error take_back(const Decision& decision, const ChangeSet& opened, const std::vector<Grant>& replaced,
                   const Error& why);
+
+  // ---- approving (answering.cpp)
+  // The request, with the decision filled in, if this caller may answer it and it waits for an answer.
+  Result<const Request*> to_be_answered(Decision& decision, std::uint64_t id) const;
+  bool may_answer(const Principal& principal, const Request& request) const;
+  bool may_know(const Principal& principal, const Request& request) const;
+  bool is_pending(const Request& request) const;
+  Result<std::vector<Grant>> judged_anew(const Request& request, const Now& now) const;
+
+  // ---- waiting (waiting.cpp)
+  std::optional<Error> too_many_waiting(const Caller& caller, const Policy& policy) const;
+  UtcTime earlier_lapse(const Request& request, const AskedAccess& asked, const Grant& grant) const;
+  // What ends with the grant: all of a pending request, else the grant alone.
+  std::set<std::uint64_t> ending_with(const Grant& grant) const;
+  std::set<std::uint64_t> ending_under(const Policy& before, const Policy& policy) const;
+  Result<GrantView> withdraw(Decision decision, const Grant& grant);
+  void lapse_due();
+  void start_due();
+  bool start_booked(const Grant& booked, const Now& now);
+
+  // ---- extending (extending.cpp)
+  std::optional<Error> may_not_extend(const Caller& caller, const Grant* grant) const;
+  Result<Grant> extended(const Grant& grant, UtcTime end, const std::string& place, const Now& now) const;
+  Error take_back_extension(const Decision& decision, const Grant& before, const Grant& longer, const Error& why);
 
   // ---- policies, grants and machines (policies.cpp, grants.cpp, machines.cpp)
   std::optional<Error> may_not_name(const Caller& caller, const Policy* before, const Policy& policy) const;
@@ -117,6 +149,7 @@ struct Gatekeeper::Parts {
   // ---- time (sweeping.cpp)
   // Adds the grant, ended, to the change.
   void end(const Grant& grant, EndReason reason, const std::string& by, UtcTime now, ChangeSet& change) const;
+  void keep_time();
   void expire_due();
   Timeline measure() const;
   void follow_clock();

@@ -2,6 +2,7 @@
 // Grants: listed, and revoked by one person's leave. Closing is recorded first and then done; a closing that could not
 // be done at once stays decided and is retried.
 #include <algorithm>
+#include <set>
 
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/drafts.hpp"
@@ -56,7 +57,7 @@ Result<std::vector<GrantView>> Gatekeeper::list_grants(const Caller& caller, con
     if (!filter.requestor.empty() && filter.requestor != request.requestor) continue;
     for (const auto serial : p.ledger.grants_of(id)) {
       const auto& grant = *p.ledger.grant(serial);
-      if (!filter.include_ended && grant.state != GrantState::live) continue;
+      if (!filter.include_ended && grant.state == GrantState::ended) continue;
       if (is_machine(grant.machine_id, filter.machine) && p.may_read(caller.principal, grant))
         views.push_back(p.view_of(grant));
     }
@@ -204,11 +205,13 @@ Result<GrantView> Gatekeeper::revoke(const Caller& caller, std::uint64_t serial,
     return p.refuse(decision,
                     {ErrorCode::grant_not_found, "There is no grant " + std::to_string(serial) + ".", "", {}});
   }
+  if (grant->waits()) return p.withdraw(std::move(decision), *grant);
   const bool runs = grant->state == GrantState::live;
   const auto ending = wished->value_or(grant->ending);
   const bool asked_for = *wished == Ending::cut;
   std::optional<CutReach> reach;
-  if (asked_for || (runs && ending == Ending::cut)) reach = p.reach_of_cut(caller, *grant, asked_for);
+  const bool ran = !grant->boot_id.empty();
+  if (ran && (asked_for || (runs && ending == Ending::cut))) reach = p.reach_of_cut(caller, *grant, asked_for);
 
   ChangeSet change;
   if (runs) p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
@@ -269,15 +272,18 @@ Result<std::vector<GrantView>> Gatekeeper::revoke_ports(const Caller& caller, co
     });
   };
   ChangeSet change;
-  for (const auto* grant : p.ledger.live_under(*policy)) {
+  std::set<std::uint64_t> ending;
+  for (const auto* grant : p.ledger.unended_under(*policy)) {
     const bool own = p.ledger.request(grant->request).requestor == caller.principal.name;
-    if (!named(*grant) || !(all || own)) continue;
-    decision.grants.push_back(grant->serial);
-    p.end(*grant, EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
+    if (named(*grant) && (all || own)) ending.merge(p.ending_with(*grant));
+  }
+  for (const auto serial : ending) {
+    decision.grants.push_back(serial);
+    p.end(*p.ledger.grant(serial), EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
   }
   for (const auto& port : asked->ports) decision.machines.push_back(port.machine);
   change.audit.push_back(
-      p.record(decision, Outcome::allowed, std::to_string(decision.grants.size()) + " running grant(s) revoked."));
+      p.record(decision, Outcome::allowed, std::to_string(decision.grants.size()) + " grant(s) revoked."));
   if (auto recorded = p.commit(change); !recorded) return recorded.error();
   if (auto error = p.not_in_force()) return *error;
   std::vector<GrantView> views;

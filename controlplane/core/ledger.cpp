@@ -13,6 +13,11 @@ void remember(const Map& map, const std::string& key, std::vector<Value>& before
   if (const auto found = map.find(key); found != map.end()) before.push_back(found->second);
 }
 
+// The time is set when the request is made, and never changed.
+std::pair<UtcTime, std::uint64_t> lapse_of(const Request& request) {
+  return {request.answer_by.value_or(request.start), request.id};
+}
+
 }  // namespace
 
 void Ledger::load(Snapshot snapshot, Timeline timeline) {
@@ -289,10 +294,10 @@ void Ledger::forget_grant(std::uint64_t serial) {
 void Ledger::index(HeldGrant& held) {
   const auto& grant = held.grant;
   services_.touch_grant(grant.serial);
-  if (grant.state != GrantState::live) {
-    ended_.insert({grant.ended_at.value_or(grant.end), grant.serial});
-    return;
-  }
+  if (grant.state == GrantState::ended) ended_.insert({grant.ended_at.value_or(grant.end), grant.serial});
+  if (grant.state == GrantState::scheduled) coming_.insert({grant.start, grant.serial});
+  if (grant.state == GrantState::pending) pending_.insert(lapse_of(request(grant.request)));
+  if (grant.state != GrantState::live) return;
   held.deadline = timeline_.deadline_of(grant);
   live_on_[folded(grant.machine_id)].insert(grant.serial);
   live_by_holder_.emplace(holder(request(grant.request).requestor, grant), grant.serial);
@@ -303,10 +308,10 @@ void Ledger::index(HeldGrant& held) {
 void Ledger::unindex(HeldGrant& held) {
   const auto& grant = held.grant;
   services_.touch_grant(grant.serial);
-  if (grant.state != GrantState::live) {
-    ended_.erase({grant.ended_at.value_or(grant.end), grant.serial});
-    return;
-  }
+  if (grant.state == GrantState::ended) ended_.erase({grant.ended_at.value_or(grant.end), grant.serial});
+  if (grant.state == GrantState::scheduled) coming_.erase({grant.start, grant.serial});
+  if (grant.state == GrantState::pending) pending_.erase(lapse_of(request(grant.request)));  // all its grants leave it together
+  if (grant.state != GrantState::live) return;
   withdraw(held);
   if (held.deadline) due_.erase({*held.deadline, grant.serial});
   held.deadline.reset();

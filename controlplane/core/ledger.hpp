@@ -56,16 +56,21 @@ class Ledger {
   const std::map<std::uint64_t, StandingRule>& standing() const { return standing_; }  // by serial
   // The machine that packets to this service reach, and its port.
   std::optional<std::pair<const Machine*, std::uint16_t>> behind(const ServiceKey& service) const;
-  std::vector<const Grant*> live_under(const Policy& policy) const;
   // Of the machine, by serial.
   std::vector<const Grant*> live_on(std::string_view machine_id) const;
+  std::vector<const Grant*> unended_under(const Policy& policy) const;  // that are live, or wait to be
   // Live grants of this person on the machine's port with the same set of sources.
   std::vector<const Grant*> live_twins(const std::string& requestor, const Grant& grant) const;
-  // Other grants of the machine's port that have a source and a protocol in common with this one, by serial.
+  // Other grants of the machine's port that run or ran, and have a source and a protocol in common with this one, by serial.
   std::vector<const Grant*> neighbours(const Grant& grant) const;
   std::vector<std::uint64_t> due(BootTime now, std::size_t at_most) const;
   // All live grants whose clock is believed, by deadline.
   const std::set<std::pair<BootTime, std::uint64_t>>& by_deadline() const { return due_; }
+
+  const std::set<std::pair<UtcTime, std::uint64_t>>& by_start() const { return coming_; }   // scheduled grants
+  const std::set<std::pair<UtcTime, std::uint64_t>>& by_lapse() const { return pending_; }  // requests that wait for an answer
+  // Requests of this person (no case), and under this policy, that wait: for an answer or for their start.
+  std::pair<std::size_t, std::size_t> waiting(const std::string& requestor, const PolicyId& policy) const;
 
   Services& services() { return services_; }
   const Services& services() const { return services_; }
@@ -118,7 +123,7 @@ class Ledger {
   std::map<std::pair<std::string, std::uint16_t>, std::set<std::uint64_t>> grants_at_;  // machine, port → grants
   std::unordered_multimap<std::size_t, std::uint64_t> live_by_holder_;
   std::set<std::pair<BootTime, std::uint64_t>> due_;
-  std::set<std::pair<UtcTime, std::uint64_t>> ended_;
+  std::set<std::pair<UtcTime, std::uint64_t>> ended_, coming_, pending_;
   std::map<std::string, std::map<ServiceKey, Mode>> guarded_;  // machine → its services
   std::map<std::uint64_t, StandingRule> standing_;
   struct StandingClaim {

@@ -92,12 +92,12 @@ std::optional<std::pair<const Machine*, std::uint16_t>> Ledger::behind(const Ser
   return std::nullopt;
 }
 
-std::vector<const Grant*> Ledger::live_under(const Policy& policy) const {
+std::vector<const Grant*> Ledger::unended_under(const Policy& policy) const {
   std::vector<const Grant*> result;
   for (const auto id : requests_of(policy)) {
     for (const auto serial : grants_of(id)) {
       const auto* found = grant(serial);
-      if (found->state == GrantState::live) result.push_back(found);
+      if (found->state != GrantState::ended) result.push_back(found);
     }
   }
   return result;
@@ -131,6 +131,7 @@ std::vector<const Grant*> Ledger::neighbours(const Grant& grant) const {
   if (found == grants_at_.end()) return result;
   for (const auto serial : found->second) {
     const auto& other = grants_.at(serial).grant;
+    if (other.boot_id.empty()) continue;  // it let nobody in
     if (serial != grant.serial && overlap(other.protocol, grant.protocol) && overlap(other.sources, grant.sources))
       result.push_back(&other);
   }
@@ -144,6 +145,19 @@ std::vector<std::uint64_t> Ledger::due(BootTime now, std::size_t at_most) const 
     serials.push_back(serial);
   }
   return serials;
+}
+
+std::pair<std::size_t, std::size_t> Ledger::waiting(const std::string& requestor, const PolicyId& policy) const {
+  std::set<std::uint64_t> ids;
+  for (const auto& [time, id] : pending_) ids.insert(id);
+  for (const auto& [time, serial] : coming_) ids.insert(grants_.at(serial).grant.request);
+  std::pair<std::size_t, std::size_t> count{0, 0};
+  for (const auto id : ids) {
+    const auto& waits = request(id);
+    count.first += folded(waits.requestor) == folded(requestor);
+    count.second += waits.policy.key() == policy.key();
+  }
+  return count;
 }
 
 std::size_t Ledger::holder(const std::string& requestor, const Grant& grant) const {

@@ -40,6 +40,24 @@ std::string_view wire_name(Justification justification) {
   return justification == Justification::required ? "required" : "optional";
 }
 
+std::string_view wire_name(Approval approval) {
+  return approval == Approval::approve ? "approve" : "auto";
+}
+
+std::string_view wire_name(GrantState state) {
+  switch (state) {
+    case GrantState::live:
+      return "live";
+    case GrantState::ended:
+      return "ended";
+    case GrantState::pending:
+      return "pending";
+    case GrantState::scheduled:
+      return "scheduled";
+  }
+  return "ended";
+}
+
 std::string_view wire_name(EndReason reason) {
   switch (reason) {
     case EndReason::expired:

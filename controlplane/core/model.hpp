@@ -33,6 +33,10 @@ std::string_view wire_name(Mode mode);  // "enforce", "monitor"
 enum class Justification : std::uint8_t { optional = 0, required = 1 };
 std::string_view wire_name(Justification justification);  // "optional", "required"
 
+// Whether a role suffices for a request, or somebody else must agree.
+enum class Approval : std::uint8_t { automatic = 0, approve = 1 };
+std::string_view wire_name(Approval approval);  // "auto", "approve"
+
 // Public address and port that a DNAT in front (or on the gateway) maps to a machine's port: what the outside
 // interface sees on the wire.
 struct Forward {
@@ -68,6 +72,7 @@ struct PortRule {
   std::vector<Source> standing;        // admitted without request and deadline
   std::uint64_t standing_serial = 0;   // numbered like grants; a new one when somebody loses admission; 0: none
   Justification justification = Justification::optional;
+  Approval approval = Approval::automatic;
 };
 
 struct PolicyMachine {
@@ -92,7 +97,9 @@ struct Switch {
   UtcTime since{};
 };
 
-enum class GrantState : std::uint8_t { live, ended };
+// Pending: somebody must approve its request; scheduled: its start is to come. Neither is in the maps.
+enum class GrantState : std::uint8_t { live, ended, pending, scheduled };
+std::string_view wire_name(GrantState state);  // "live", "ended", "pending", "scheduled"
 enum class EndReason : std::uint8_t { none, expired, revoked, replaced, policy_removed, taken_back };
 std::string_view wire_name(EndReason reason);  // statusReason of the contract: "UserRequested", "Expired", …
 
@@ -107,13 +114,18 @@ struct Grant {
   std::vector<Source> sources;  // canonical, never empty
   Ending ending = Ending::drain;
   UtcTime start{}, end{};
-  std::string boot_id;    // boot in which it started …
+  bool by_duration = false;  // asked for by its length, which counts from its approval
+  std::string boot_id;    // boot in which it started (empty: it has not) …
   BootTime boot_start{};  // … and its time then: the deadline is the earlier of both clocks'
   GrantState state = GrantState::live;
   EndReason end_reason = EndReason::none;
   std::optional<UtcTime> ended_at;
   std::string ended_by;  // requestor name of who revoked it
   std::chrono::seconds max_session{};  // of each of its connections; 0: none
+  std::optional<UtcTime> extended;     // when its end was last moved: boot_id and boot_start are of then
+
+  bool waits() const { return state == GrantState::pending || state == GrantState::scheduled; }
+  UtcTime counted_from() const { return extended.value_or(start); }  // its length, and how long its rule lets it run
 };
 
 // A port rule's standing sources as what they are to the maps: a grant that ends only with its rule.
@@ -132,6 +144,9 @@ struct Request {
   std::string justification;
   std::string client_request_id;  // empty: none sent
   std::string body_digest;        // of the asked machines and ports: tells a repeat from another request
+  std::optional<UtcTime> answer_by = {};  // of one that somebody must approve: it lapses then
+  std::string answered_by = {};           // who approved or denied it; empty: nobody
+  std::string answer_reason = {};         // of a denial
 };
 
 // Who asks. Actions are matched as docs/azure-api.md says: no case, `*` spans '/', X/*/read grants X/read.

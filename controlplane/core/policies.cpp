@@ -124,10 +124,11 @@ std::string Gatekeeper::Parts::replace(const Policy* before, Policy& policy, Dec
   if (before) {
     policy.id = before->id;  // in the spelling under which it was created
     policy.generation = before->generation;
-    for (const auto* grant : ledger.live_under(*before)) {
+    const auto ending = ending_under(*before, policy);
+    for (const auto* grant : ledger.unended_under(*before)) {
       const auto now_ruled = under_rule(policy, *grant);
       const bool changed = now_ruled.ending != grant->ending || now_ruled.max_session != grant->max_session;
-      const bool ends = !still_allows(policy, *grant);
+      const bool ends = ending.contains(grant->serial);
       if (ends) {
         ended.push_back(grant->serial);
         end(now_ruled, EndReason::policy_removed, decision.caller.principal.name, clock.now().utc, change);
@@ -136,7 +137,7 @@ std::string Gatekeeper::Parts::replace(const Policy* before, Policy& policy, Dec
         change.put_grants.push_back(now_ruled);
       }
       if (changed || ends) decision.grants.push_back(grant->serial);
-      if (now_ruled.ending == Ending::cut && grant->ending == Ending::drain) cut_renewed(ledger, *grant, change);
+      if (!grant->waits() && now_ruled.ending == Ending::cut && grant->ending == Ending::drain) cut_renewed(ledger, *grant, change);
     }
   } else {
     policy.generation = ++last_generation;
@@ -214,7 +215,7 @@ Result<bool> Gatekeeper::erase_policy(const Caller& caller, const PolicyId& id) 
   std::string detail = "There was no such policy.";
   if (policy) {
     decision.machines = machines_of(*policy);
-    for (const auto* grant : p.ledger.live_under(*policy)) {
+    for (const auto* grant : p.ledger.unended_under(*policy)) {
       decision.grants.push_back(grant->serial);
       p.end(*grant, EndReason::policy_removed, caller.principal.name, p.clock.now().utc, change);
     }

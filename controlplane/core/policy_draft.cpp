@@ -64,6 +64,14 @@ std::optional<Justification> read_justification(const std::string& text, const s
   return std::nullopt;
 }
 
+std::optional<Approval> read_approval(const std::string& text, const std::string& target, Faults& faults) {
+  for (const auto approval : {Approval::automatic, Approval::approve}) {
+    if (folded(text) == wire_name(approval)) return approval;
+  }
+  faults.add(target, in_quotes(text) + " is neither auto nor approve.");
+  return std::nullopt;
+}
+
 // Our own members of a rule: as the draft says, else as they were.
 void read_own_members(const PortDraft& draft, const PortRule* before, const std::string& target, PortRule& rule,
                       Faults& faults) {
@@ -72,12 +80,14 @@ void read_own_members(const PortDraft& draft, const PortRule* before, const std:
     rule.max_session = before->max_session;
     rule.standing = before->standing;
     rule.justification = before->justification;
+    rule.approval = before->approval;
   }
   if (draft.ending) rule.ending = read_ending(*draft.ending, target + ".ending", faults).value_or(rule.ending);
   if (draft.max_session) {
     rule.max_session =
         read_max_session(*draft.max_session, target + ".maxSessionDuration", faults).value_or(rule.max_session);
   }
+  if (draft.approval) rule.approval = read_approval(*draft.approval, target + ".approval", faults).value_or(rule.approval);
   if (draft.justification) {
     rule.justification =
         read_justification(*draft.justification, target + ".justification", faults).value_or(rule.justification);

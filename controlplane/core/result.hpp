@@ -31,6 +31,7 @@ namespace postern::core {
   X(machine_not_found, "MachineNotFound")                        \
   X(grant_not_found, "GrantNotFound")                            \
   X(token_not_found, "TokenNotFound")                            \
+  X(request_not_found, "RequestNotFound")                        \
   X(not_subset_of_policy, "AccessRequestNotSubsetOfPolicy")      \
   X(conflict, "Conflict")                                        \
   X(entity_too_large, "RequestEntityTooLarge")                   \

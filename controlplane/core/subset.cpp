@@ -84,6 +84,7 @@ Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess
     grant.ending = rule->ending;
     grant.max_session = rule->max_session;
     grant.start = now;
+    grant.by_duration = ask.by_duration;
     grant.end = std::min<UtcTime>(ask.end, now + rule->max_duration);
     grants.push_back(std::move(grant));
   }
@@ -98,11 +99,25 @@ std::optional<Error> ports_outside(const Policy& policy, const AskedAccess& aske
   return not_a_subset(policy, faults);
 }
 
+bool wants_approval(const Policy& policy, const std::vector<Grant>& grants) {
+  return std::any_of(grants.begin(), grants.end(), [&](const Grant& grant) {
+    const auto* rule = find_rule(policy, grant.machine_id, grant.port);
+    return rule && rule->approval == Approval::approve;
+  });
+}
+
+bool lets_wait(const Policy& policy, const Request& request, const Grant& grant) {
+  const auto* rule = find_rule(policy, grant.machine_id, grant.port);
+  if (!rule || !still_allows(policy, grant)) return false;
+  if (rule->justification == Justification::required && !says_why(request.justification)) return false;
+  return grant.state == GrantState::pending || rule->approval == Approval::automatic || !request.answered_by.empty();
+}
+
 bool still_allows(const Policy& policy, const Grant& grant) {
   const auto* rule = find_rule(policy, grant.machine_id, grant.port);
   if (!rule) return false;
   if (rule->protocol != Protocol::any && rule->protocol != grant.protocol) return false;
-  if (grant.end - grant.start > rule->max_duration) return false;
+  if (grant.end - grant.counted_from() > rule->max_duration) return false;
   return std::all_of(grant.sources.begin(), grant.sources.end(),
                      [&](const Source& source) { return covers(rule->sources, source); });
 }

@@ -23,6 +23,11 @@ Result<std::vector<Grant>> grants_inside(const Policy& policy, const AskedAccess
 // What a revocation names that the policy does not.
 std::optional<Error> ports_outside(const Policy& policy, const AskedAccess& asked);
 
+// Whether any of the ports has a rule that wants approval: then the whole request waits for it.
+bool wants_approval(const Policy& policy, const std::vector<Grant>& grants);
+
 bool still_allows(const Policy& policy, const Grant& grant);
+// The same of one that is not open yet: nobody gets by a rule that was made stricter while he waited.
+bool lets_wait(const Policy& policy, const Request& request, const Grant& grant);
 
 }  // namespace postern::core

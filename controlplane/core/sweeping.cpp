@@ -35,15 +35,15 @@ Result<void> Gatekeeper::start() {
   p.newest_record = snapshot->newest_record;
   // Records that a wrong clock wrote must not make it believed: no grant that would be replayed starts in the future.
   for (const auto& grant : snapshot->grants) {
-    if (grant.state == GrantState::live) p.newest_record = std::max(p.newest_record.value_or(grant.start), grant.start);
+    if (grant.state != GrantState::live) continue;
+    p.newest_record = std::max(p.newest_record.value_or(grant.start), grant.counted_from());
   }
   p.last_serial = snapshot->last_serial;
   p.last_request = snapshot->last_request;
   p.last_generation = snapshot->last_policy_generation;
   p.ledger.load(*std::move(snapshot), p.measure());
   p.started = true;
-  p.expire_due();
-  (void)p.put_in_force();  // ready() tells, sweep() tries again
+  p.keep_time();  // ready() tells if the maps are out of reach, sweep() tries again
   return {};
 }
 
@@ -72,6 +72,14 @@ std::optional<BootTime> Gatekeeper::next_deadline() const {
   const bool waits = p.retry_at && !due.empty() && due.begin()->first <= p.clock.now().boot;
   if (!due.empty() && !waits) sooner(due.begin()->first);
   const auto& time = p.ledger.timeline();
+  const Now now = p.clock.now();
+  const auto waits_for = [&](const std::set<std::pair<UtcTime, std::uint64_t>>& coming) {
+    if (coming.empty() || !time.believed) return;
+    const auto at = now.boot + (coming.begin()->first - now.utc);
+    if (!p.retry_at || at > now.boot) sooner(at);
+  };
+  waits_for(p.ledger.by_start());
+  waits_for(p.ledger.by_lapse());
   if (p.started && !time.believed) {
     sooner(BootTime(p.newest_record->time_since_epoch() - clock_doubt + time.boot_minus_utc));
   }
@@ -84,8 +92,7 @@ void Gatekeeper::sweep() {
   p.retry_at.reset();
   if (!p.write_postponed()) p.retry_soon();
   p.follow_clock();
-  p.expire_due();
-  (void)p.put_in_force();
+  p.keep_time();
   p.ledger.forget_ended_before(p.clock.now().utc - ended_kept);
   p.look_at_exposure(false);
 }
@@ -94,8 +101,14 @@ void Gatekeeper::clock_changed() {
   auto& p = *parts_;
   if (!p.started) return;
   p.follow_clock();
-  p.expire_due();
-  (void)p.put_in_force();
+  p.keep_time();
+}
+
+void Gatekeeper::Parts::keep_time() {
+  expire_due();
+  lapse_due();
+  start_due();
+  (void)put_in_force();
 }
 
 // A step is used before it is noticed: a request or a sweep may come first, and must not reckon with the old offset.

@@ -33,14 +33,14 @@ GrantView Gatekeeper::Parts::view_of(const Grant& grant) const {
   return view;
 }
 
-// With its requests, oldest first: all that have a running grant, and the newest of the others.
+// With its requests, oldest first: all that have a grant that runs or will, and the newest of the others.
 PolicyView Gatekeeper::Parts::view_of(const Policy& policy) const {
   PolicyView view{policy, {}};
   const auto ids = ledger.requests_of(policy);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto& serials = ledger.grants_of(ids[i]);
     const bool runs = std::any_of(serials.begin(), serials.end(), [&](std::uint64_t serial) {
-      return ledger.grant(serial)->state == GrantState::live;
+      return ledger.grant(serial)->state != GrantState::ended;
     });
     if (runs || ids.size() - i <= requests_shown) view.requests.push_back(view_of(ledger.request(ids[i])));
   }

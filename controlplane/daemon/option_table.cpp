@@ -245,6 +245,15 @@ Result<void> read_users(const Json& value, Config& config) {
   return outcome(faults);
 }
 
+Result<void> read_approval_ttl(const Json& value, Config& config) {
+  const auto ttl = core::parse_duration(value.get<std::string>());
+  if (!ttl) return ttl.error();
+  if (*ttl < std::chrono::minutes(5) || *ttl > std::chrono::hours(7 * 24))
+    return fault("'" + value.get<std::string>() + "' is not between 5 minutes and 7 days.");
+  config.settings.approval_ttl = *ttl;
+  return {};
+}
+
 Result<void> read_log_level(const Json& value, Config& config) {
   constexpr std::array<std::string_view, 5> levels{"debug", "info", "warn", "error", "off"};
   config.log_level = value.get<std::string>();
@@ -304,6 +313,8 @@ const std::vector<Option>& option_table() {
       {"recommended_ports", Kind::list, R"(["22", "3389", "5985", "5986"])", "TCP ports, 16 at most",
        "What machines are usually managed by: `policy enable --recommended`, and exposure where no policy guards it",
        read_recommended_ports, Reload::needs_restart},
+      {"approval_ttl", Kind::text, "PT4H", "PT5M to P7D", "How long a request waits for somebody to approve it",
+       read_approval_ttl, Reload::taken_and_told},
       {"log_level", Kind::text, "info", "debug, info, warn, error, off", "What is logged, to stderr", read_log_level, Reload::taken_and_told},
   };
   return table;

@@ -41,6 +41,7 @@ core::PortDraft read_port(const Json& json, const std::string& place, std::vecto
   port.max_session = reader.text("maxSessionDuration");
   port.standing = reader.texts("standingSources");
   port.justification = reader.text("justification");
+  port.approval = reader.text("approval");
   read_sources(reader, port, faults);
   return port;
 }

@@ -22,6 +22,7 @@ Json encode_rule(const core::PortRule& rule) {
   if (rule.ending != core::Ending::drain) json["ending"] = core::wire_name(rule.ending);  // ours; drain is Azure's way
   if (rule.max_session.count() != 0) json["maxSessionDuration"] = core::format_duration(rule.max_session);
   if (rule.justification != core::Justification::optional) json["justification"] = core::wire_name(rule.justification);
+  if (rule.approval != core::Approval::automatic) json["approval"] = core::wire_name(rule.approval);
   if (rule.standing.empty()) return json;
   for (const core::Source& source : rule.standing) json["standingSources"].push_back(core::to_string(source));
   return json;
@@ -31,13 +32,14 @@ enum class Tense { accepted, now };
 
 // mapped_port: 0 where nothing maps it.
 Json encode_port(const core::Grant& grant, Tense tense, std::uint16_t mapped_port) {
-  const bool live = grant.state == core::GrantState::live || tense == Tense::accepted;
+  const bool ended = grant.state == core::GrantState::ended && tense == Tense::now;
+  const bool initiated = grant.state == core::GrantState::live && tense == Tense::now;
   Json json;
   json["number"] = grant.port;
   put_sources(json, grant.sources);
   json["endTimeUtc"] = core::format_time(grant.end);
-  json["status"] = !live ? "Revoked" : tense == Tense::accepted ? "Initiating" : "Initiated";
-  json["statusReason"] = core::wire_name(live ? core::EndReason::none : grant.end_reason);
+  json["status"] = ended ? "Revoked" : initiated ? "Initiated" : "Initiating";  // the last also while it waits
+  json["statusReason"] = core::wire_name(ended ? grant.end_reason : core::EndReason::none);
   if (mapped_port != 0) json["mappedPort"] = mapped_port;
   return json;
 }

@@ -184,8 +184,35 @@ core::AccessDraft decode_request(std::string_view body) {
     asked.refuse_unknown();
   }
   draft.justification = reader.text("justification");
+  draft.start = reader.text("startTimeUtc");
   reader.refuse_unknown();
   return draft;
+}
+
+core::DenialDraft decode_denial(std::string_view body) {
+  core::DenialDraft draft;
+  const auto json = body.empty() ? std::nullopt : object_of(body, draft);
+  if (!json) return draft;
+  ObjectReader reader(*json, "", Manner::strict, draft.faults);
+  draft.reason = reader.text("reason");
+  reader.refuse_unknown();
+  return draft;
+}
+
+std::uint64_t decode_request_id(std::string_view text) {
+  const auto number = read_number(text, "id", UINT64_MAX);
+  return number ? *number : 0;
+}
+
+core::Result<core::RequestFilter> decode_request_filter(const Target& target) {
+  if (const auto known = refuse_unknown_parameters(target, {"state"}); !known) return known.error();
+  const auto text = target.parameter("state");
+  if (!text) return core::RequestFilter{};
+  using State = core::GrantState;
+  for (const State state : {State::pending, State::scheduled, State::live, State::ended})
+    if (core::folded(*text) == core::wire_name(state)) return core::RequestFilter{state};
+  return core::Error{core::ErrorCode::invalid_input,
+                     "'state' must be pending, scheduled, live or ended, not '" + *text + "'.", "state", {}};
 }
 
 core::TokenDraft decode_token(std::string_view body) {
@@ -209,6 +236,19 @@ std::pair<std::uint64_t, core::RevocationDraft> decode_revocation(std::string_vi
   if (json) {
     ObjectReader reader(*json, "", Manner::strict, draft.faults);
     draft.ending = reader.text("ending");
+    reader.refuse_unknown();
+  }
+  return {number ? *number : 0, std::move(draft)};
+}
+
+std::pair<std::uint64_t, core::ExtensionDraft> decode_extension(std::string_view serial, std::string_view body) {
+  core::ExtensionDraft draft;
+  const auto number = read_number(serial, "serial", UINT64_MAX);
+  if (!number) draft.faults = number.error().faults;
+  if (const auto json = object_of(body, draft)) {
+    ObjectReader reader(*json, "", Manner::strict, draft.faults);
+    draft.duration = reader.text("duration");
+    draft.end_time = reader.text("endTimeUtc");
     reader.refuse_unknown();
   }
   return {number ? *number : 0, std::move(draft)};

@@ -20,6 +20,9 @@ core::DisableDraft decode_disabling(std::string_view body);
 core::Result<core::MachineFilter> decode_machine_filter(const Target& target);
 core::SwitchDraft decode_switch(std::string_view body);
 core::AccessDraft decode_request(std::string_view body);
+core::DenialDraft decode_denial(std::string_view body);
+std::uint64_t decode_request_id(std::string_view text);  // 0, which no request has, for what is no number
+core::Result<core::RequestFilter> decode_request_filter(const Target& target);
 core::TokenDraft decode_token(std::string_view body);
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target);
 core::Result<core::ProbeDraft> decode_probe(const Target& target);
@@ -34,6 +37,7 @@ struct StreamBegin {
 core::Result<StreamBegin> decode_stream_begin(const Target& target, const HttpRequest& request, std::string_view epoch);
 // The serial of the path, and what the body says; a serial that is no number is 0 and a fault of the draft.
 std::pair<std::uint64_t, core::RevocationDraft> decode_revocation(std::string_view serial, std::string_view body);
+std::pair<std::uint64_t, core::ExtensionDraft> decode_extension(std::string_view serial, std::string_view body);
 
 // The core places faults as in the Azure-compatible body; the same place in the body of POST /v1/requests.
 core::Error with_own_places(core::Error error);

@@ -70,6 +70,7 @@ Json encode_machine(const core::MachineView& view) {
     if (rule.max_session.count() != 0) ports.back()["maxSessionDuration"] = core::format_duration(rule.max_session);
     if (rule.justification != core::Justification::optional)
       ports.back()["justification"] = core::wire_name(rule.justification);
+    if (rule.approval != core::Approval::automatic) ports.back()["approval"] = core::wire_name(rule.approval);
   }
   return json;
 }
@@ -90,9 +91,9 @@ Json encode_grant(const core::Grant& grant, const core::Request& request) {
   put_unless_empty(json, "justification", request.justification);
   json["startTimeUtc"] = core::format_time(grant.start);
   json["endTimeUtc"] = core::format_time(grant.end);
-  const bool live = grant.state == core::GrantState::live;
-  json["state"] = live ? "live" : "ended";
-  if (live) return json;
+  if (grant.extended) json["extendedAtUtc"] = core::format_time(*grant.extended);
+  json["state"] = core::wire_name(grant.state);
+  if (grant.state != core::GrantState::ended) return json;
   json["endReason"] = core::wire_name(grant.end_reason);
   if (grant.ended_at) json["endedAtUtc"] = core::format_time(*grant.ended_at);
   put_unless_empty(json, "endedBy", grant.ended_by);
@@ -151,6 +152,10 @@ Json encode_request(const core::RequestView& view) {
   json["requestor"] = view.request.requestor;
   put_unless_empty(json, "justification", view.request.justification);
   json["startTimeUtc"] = core::format_time(view.request.start);
+  json["state"] = core::wire_name(core::state_of(view));
+  if (view.request.answer_by) json["answerByUtc"] = core::format_time(*view.request.answer_by);
+  put_unless_empty(json, "answeredBy", view.request.answered_by);
+  put_unless_empty(json, "answerReason", view.request.answer_reason);
   Json& grants = json["grants"] = Json::array();
   for (const core::Grant& grant : view.grants) {
     Json& json_grant = grants.emplace_back(encode_grant(grant, view.request));

@@ -104,6 +104,31 @@ HttpResponse post_request(Call& call) {
   return request ? answer(201, encode_request(*request)) : fail(with_own_places(request.error()));
 }
 
+HttpResponse list_requests(Call& call) {
+  const auto filter = decode_request_filter(call.target);
+  if (!filter) return fail(filter.error());
+  const auto requests = call.gatekeeper.list_requests(call.caller, *filter);
+  return requests ? list_of("requests", *requests, encode_request) : fail(requests.error());
+}
+
+HttpResponse get_request(Call& call) {
+  const auto request = call.gatekeeper.get_request(call.caller, decode_request_id(call.parameter("id")));
+  return request ? answer(200, encode_request(*request)) : fail(request.error());
+}
+
+HttpResponse approve_request(Call& call) {
+  if (!call.body.empty() && call.body != "{}") {
+    return fail({core::ErrorCode::invalid_request_content, "An approval has no body: what was asked for is approved as it is.", "", {}});
+  }
+  const auto request = call.gatekeeper.approve(call.caller, decode_request_id(call.parameter("id")));
+  return request ? answer(200, encode_request(*request)) : fail(request.error());
+}
+
+HttpResponse deny_request(Call& call) {
+  const auto request = call.gatekeeper.deny(call.caller, decode_request_id(call.parameter("id")), decode_denial(call.body));
+  return request ? answer(200, encode_request(*request)) : fail(request.error());
+}
+
 HttpResponse list_grants(Call& call) {
   const auto filter = decode_grant_filter(call.target);
   if (!filter) return fail(filter.error());
@@ -121,6 +146,12 @@ HttpResponse revoke_grant(Call& call) {
   const auto [serial, draft] = decode_revocation(call.parameter("serial"), call.body);
   const auto view = call.gatekeeper.revoke(call.caller, serial, draft);
   return view ? answer(200, encode_revoked(*view)) : fail(view.error());
+}
+
+HttpResponse extend_grant(Call& call) {
+  const auto [serial, draft] = decode_extension(call.parameter("serial"), call.body);
+  const auto view = call.gatekeeper.extend(call.caller, serial, draft);
+  return view ? answer(200, encode_grant(*view)) : fail(view.error());
 }
 
 // A gate that cannot be read is an answer here, not an error: this is where one looks when it is gone.

@@ -28,6 +28,9 @@ core::Request read_request(Run& row) {
   request.justification = row.text();
   request.client_request_id = row.text();
   request.body_digest = row.text();
+  request.answer_by = row.optional_time();
+  request.answered_by = row.text();
+  request.answer_reason = row.text();
   return request;
 }
 
@@ -44,11 +47,13 @@ core::Grant read_grant(Run& row) {
   grant.end = row.time();
   grant.boot_id = row.text();
   grant.boot_start = row.boot_time();
-  grant.state = row.enumerator(core::GrantState::ended);
+  grant.state = row.enumerator(core::GrantState::scheduled);
   grant.end_reason = row.enumerator(core::EndReason::taken_back);
   grant.ended_at = row.optional_time();
   grant.ended_by = row.text();
   grant.max_session = std::chrono::seconds(row.number());
+  grant.extended = row.optional_time();
+  grant.by_duration = row.number() != 0;
   return grant;
 }
 
@@ -58,24 +63,26 @@ GrantTables::GrantTables(SQLite::Database& database)
     : database_(database),
       put_request_(database,
                    "INSERT INTO requests(id, policy_key, subscription, resource_group, location, policy_name, "
-                   "policy_generation, start_ns, requestor, justification, client_request_id, body_digest) "
-                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET "
+                   "policy_generation, start_ns, requestor, justification, client_request_id, body_digest, "
+                   "answer_by_ns, answered_by, answer_reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET "
                    "policy_key = excluded.policy_key, subscription = excluded.subscription, "
                    "resource_group = excluded.resource_group, location = excluded.location, "
                    "policy_name = excluded.policy_name, policy_generation = excluded.policy_generation, "
                    "start_ns = excluded.start_ns, requestor = excluded.requestor, "
                    "justification = excluded.justification, client_request_id = excluded.client_request_id, "
-                   "body_digest = excluded.body_digest"),
+                   "body_digest = excluded.body_digest, answer_by_ns = excluded.answer_by_ns, "
+                   "answered_by = excluded.answered_by, answer_reason = excluded.answer_reason"),
       put_grant_(database,
                  "INSERT INTO grants(serial, request, machine_id, port, protocol, sources, ending, start_ns, end_ns, "
-                 "boot_id, boot_start_ns, state, end_reason, ended_at_ns, ended_by, max_session_s) "
-                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(serial) DO UPDATE SET "
+                 "boot_id, boot_start_ns, state, end_reason, ended_at_ns, ended_by, max_session_s, extended_ns, by_duration) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(serial) DO UPDATE SET "
                  "request = excluded.request, machine_id = excluded.machine_id, port = excluded.port, "
                  "protocol = excluded.protocol, sources = excluded.sources, ending = excluded.ending, "
                  "start_ns = excluded.start_ns, end_ns = excluded.end_ns, boot_id = excluded.boot_id, "
                  "boot_start_ns = excluded.boot_start_ns, state = excluded.state, end_reason = excluded.end_reason, "
                  "ended_at_ns = excluded.ended_at_ns, ended_by = excluded.ended_by, "
-                 "max_session_s = excluded.max_session_s") {
+                 "max_session_s = excluded.max_session_s, extended_ns = excluded.extended_ns, "
+                 "by_duration = excluded.by_duration") {
   database.exec("CREATE TEMP TABLE chosen(request INTEGER PRIMARY KEY)");
 }
 
@@ -93,6 +100,9 @@ void GrantTables::put(const core::Request& request) {
       .text(request.justification)
       .text(request.client_request_id)
       .text(request.body_digest)
+      .time(request.answer_by)
+      .text(request.answered_by)
+      .text(request.answer_reason)
       .execute();
 }
 
@@ -114,13 +124,15 @@ void GrantTables::put(const core::Grant& grant) {
       .time(grant.ended_at)
       .text(grant.ended_by)
       .number(static_cast<std::uint64_t>(grant.max_session.count()))
+      .time(grant.extended)
+      .number(grant.by_duration ? 1 : 0)
       .execute();
 }
 
-// Fills the temporary table with the requests to load: `OR IGNORE` because a request may have many live grants.
+// Fills the temporary table with the requests to load: `OR IGNORE` because a request may have many such grants.
 void GrantTables::choose(core::UtcTime since, std::uint64_t ended_max) {
   database_.exec("DELETE FROM chosen");
-  database_.exec("INSERT OR IGNORE INTO chosen SELECT request FROM grants WHERE state = 0 ORDER BY request");
+  database_.exec("INSERT OR IGNORE INTO chosen SELECT request FROM grants WHERE state <> 1 ORDER BY request");
   SQLite::Statement ended(database_,
                           "INSERT INTO chosen SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY policy_key "
                           "ORDER BY id DESC) AS place FROM requests WHERE id IN (SELECT request FROM grants WHERE "
@@ -136,14 +148,14 @@ void GrantTables::load(core::UtcTime since, std::uint64_t ended_max, std::vector
   SQLite::Statement select_requests(
       database_,
       "SELECT id, subscription, resource_group, location, policy_name, policy_generation, start_ns, requestor, "
-      "justification, client_request_id, body_digest FROM chosen JOIN requests ON id = chosen.request "
+      "justification, client_request_id, body_digest, answer_by_ns, answered_by, answer_reason FROM chosen JOIN requests ON id = chosen.request "
       "ORDER BY chosen.request");
   for (Run row(select_requests); row.next();) requests.push_back(read_request(row));
   grants.reserve(requests.size());
   SQLite::Statement select_grants(
       database_,
       "SELECT serial, request, machine_id, port, protocol, sources, ending, start_ns, end_ns, boot_id, "
-      "boot_start_ns, state, end_reason, ended_at_ns, ended_by, max_session_s FROM grants "
+      "boot_start_ns, state, end_reason, ended_at_ns, ended_by, max_session_s, extended_ns, by_duration FROM grants "
       "WHERE request IN (SELECT request FROM chosen) ORDER BY serial");
   for (Run row(select_grants); row.next();) grants.push_back(read_grant(row));
   database_.exec("DELETE FROM chosen");

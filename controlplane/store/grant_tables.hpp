@@ -19,7 +19,7 @@ class GrantTables {
   void put(const core::Request& request);
   void put(const core::Grant& grant);  // its request must be there
 
-  // Every request with a live grant, and of the others those that ended at `since` or later, the newest
+  // Every request with a grant that has not ended, and of the others those that ended at `since` or later, the newest
   // `ended_max` of each policy; with all their grants. By id and by serial, rising.
   void load(core::UtcTime since, std::uint64_t ended_max, std::vector<core::Request>& requests,
             std::vector<core::Grant>& grants);

@@ -88,7 +88,21 @@ CREATE TABLE switches(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array<const char*, 4> migrations{version_1, version_2, version_3, version_4};
+constexpr const char* version_5 = R"sql(
+ALTER TABLE grants ADD COLUMN extended_ns INTEGER;
+)sql";
+
+// Requests that wait for an answer, and grants that wait with them or for their start.
+constexpr const char* version_6 = R"sql(
+ALTER TABLE grants ADD COLUMN by_duration INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE requests ADD COLUMN answer_by_ns INTEGER;
+ALTER TABLE requests ADD COLUMN answered_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE requests ADD COLUMN answer_reason TEXT NOT NULL DEFAULT '';
+DROP INDEX grants_live;
+CREATE INDEX grants_unended ON grants(request) WHERE state <> 1;
+)sql";
+
+constexpr std::array migrations{version_1, version_2, version_3, version_4, version_5, version_6};
 
 int pragma(SQLite::Database& database, const char* name) {
   return database.execAndGet(std::string("PRAGMA ") + name).getInt();

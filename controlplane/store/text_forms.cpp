@@ -88,7 +88,8 @@ json rule_json(const core::PortRule& rule) {
           {"maxSessionSeconds", rule.max_session.count()},
           {"standing", to_text(rule.standing)},
           {"standingSerial", rule.standing_serial},
-          {"justification", static_cast<unsigned>(rule.justification)}};
+          {"justification", static_cast<unsigned>(rule.justification)},
+          {"approval", static_cast<unsigned>(rule.approval)}};
 }
 
 core::PortRule rule_from(const json& item) {
@@ -101,6 +102,7 @@ core::PortRule rule_from(const json& item) {
   rule.max_session = std::chrono::seconds(item.value("maxSessionSeconds", std::int64_t{0}));  // these since version 2
   rule.standing = sources_from(item.value("standing", std::string()));
   rule.standing_serial = item.value("standingSerial", std::uint64_t{0});
+  rule.approval = choice_from(item, "approval", core::Approval::approve);
   rule.justification = choice_from(item, "justification", core::Justification::required);
   return rule;
 }

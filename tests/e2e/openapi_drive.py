@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import sys
+import time
 
 import jsonschema
 
@@ -19,6 +20,7 @@ PORT, SEEN_FILE, PHASE = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 ADMIN, NOBODY = os.environ["ADMIN_TOKEN"], os.environ["NOBODY_TOKEN"]
 UNSEEN = {"429", "500", "503"}  # not to be had of each at will; 503 where the gate is away is seen below
 SEEN = json.load(open(SEEN_FILE)) if os.path.exists(SEEN_FILE) else {}
+FITTING = {"/v1/grants/{serial}/extend": {"duration": "PT5M"}}  # bodies that are looked at before what they are about
 FAULTS = []
 CALLS = 0
 
@@ -168,8 +170,23 @@ def successes():
         {"number": 22, "duration": "PT5M", "sources": ["198.51.100.12"]}]}]})
     call(200, "GET", "/v1/gate/explain", query="?source=198.51.100.12&destination=192.0.2.10&port=22")
     call(200, "GET", "/v1/gate/explain", query="?source=198.51.100.99&destination=192.0.2.10&port=22&protocol=UDP&at=2030-01-01T00:00:00Z")
+    call(200, "POST", "/v1/grants/{serial}/extend", {"serial": grant}, body={"duration": "PT20M"})
     call(200, "POST", "/v1/grants/{serial}/revoke", {"serial": grant})
+    call(409, "POST", "/v1/grants/{serial}/extend", {"serial": grant}, body={"endTimeUtc": "2100-01-01T00:00:00Z"})
     call(200, "POST", "/v1/grants/{serial}/revoke", {"serial": second}, body={"ending": "cut"})
+    waiting = {"machines": [dict(asked("198.51.100.14")["machines"][0], machine="asked")]}
+    approver = call(201, "POST", "/v1/tokens", body={"principal": "paul", "role": "approver"})["secret"]
+    first, other = (call(201, "POST", "/v1/requests", body=waiting)["id"] for _ in range(2))
+    call(200, "GET", "/v1/requests", query="?state=pending")
+    call(400, "POST", "/v1/requests/{id}/approve", {"id": first}, raw=b'{"duration": "PT1H"}', token=approver)
+    call(200, "POST", "/v1/requests/{id}/approve", {"id": first}, token=approver)
+    call(409, "POST", "/v1/requests/{id}/approve", {"id": first}, token=approver)
+    call(200, "POST", "/v1/requests/{id}/deny", {"id": other}, body={"reason": "not tonight"}, token=approver)
+    call(409, "POST", "/v1/requests/{id}/deny", {"id": other}, token=approver)
+    call(200, "GET", "/v1/requests/{id}", {"id": other})
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    call(201, "POST", "/v1/requests", body=dict(asked("198.51.100.15"), startTimeUtc=soon))
+    call(200, "GET", "/v1/requests")
     call(200, "GET", "/v1/grants")
     call(200, "GET", "/v1/grants", query="?all=true&machine=vm1")
     call(200, "GET", "/v1/policies")
@@ -214,7 +231,7 @@ def refusals():
         if queries:
             refused(400, query="?no-such-parameter=1")
         if values and "404" in documented:
-            refused(404)
+            refused(404, body=FITTING.get(path))
         if method == "GET":
             target = path.replace("{name}", "vm1")
             got, answered, text = exchange("HEAD", target)

@@ -28,6 +28,7 @@ gate_attach >/dev/null || failed attach
 is_ready() { postern status --json | jq -e .ready; }
 wait_for 60 is_ready >/dev/null || failed "ready"
 postern machine add vm1 --address $MACHINE --address $MACHINE_V6 >/dev/null && postern policy enable vm1 --port 22 --max 1h --standing 198.51.100.77 --justification required >/dev/null || failed "a machine"
+postern machine add asked --address 192.0.2.30 >/dev/null && postern policy enable asked --port 22 --approval approve >/dev/null || failed "one that is asked for"
 nsenter --net="/run/netns/$NS_MACHINE" python3 -m http.server 22 >/dev/null 2>&1 7>&- &
 wait_for 60 in_machine sh -c 'ss -Hltn "sport = :22" | grep -q .' || failed "a server"
 denied "a drop to be told of" in_client curl -s --max-time 1 http://$MACHINE:22/

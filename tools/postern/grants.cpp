@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// postern grants, postern revoke: who may come in right now, and shutting it again.
+// postern grants, postern revoke, postern extend: who may come in right now, shutting it again, and leaving it open longer.
 #include "tools/postern/verbs.hpp"
+#include "tools/postern/words.hpp"
 
 namespace postern::cli {
 namespace {
@@ -21,6 +22,7 @@ json grants_of(const Desk& desk, const std::string& machine, bool all) {
 std::string state_text(const json& grant) {
   const std::string reason = text_of(grant, "endReason");
   const std::string who = text_of(grant, "endedBy");
+  if (text_of(grant, "state") == "scheduled") return "scheduled for " + local_time(text_of(grant, "startTimeUtc"));
   return text_of(grant, "state") + (reason.empty() ? "" : ": " + reason) + (who.empty() ? "" : " by " + who);
 }
 
@@ -56,6 +58,11 @@ std::string cut_text(const json& cut) {
   return text;
 }
 
+void check_serial(const std::string& serial) {
+  if (serial.empty() || serial.find_first_not_of("0123456789") != std::string::npos)
+    throw Failure(Exit::usage, "\"" + serial + "\" is no grant's number; `postern grants` shows them");
+}
+
 }  // namespace
 
 GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
@@ -72,6 +79,12 @@ GrantVerbs::GrantVerbs(CLI::App& app, Verb& chosen) {
   CLI::Option* cut = verb->add_flag("--cut", cut_, "Open sessions that came in by the grant end too, also if it is over already");
   verb->add_flag("--drain", drain_, "Open sessions live on, whatever the rule says")->excludes(cut);
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { revoke(desk); }; });
+
+  verb = app.add_subcommand("extend", "Give a running grant more time: postern extend 7 --for 1h. Open sessions notice nothing");
+  verb->add_option("SERIAL", serial_, "Number that `postern grants` shows")->required();
+  CLI::Option* duration = verb->add_option("--for", duration_, "How long from now: 90m, 1h30m, PT1H");
+  verb->add_option("--until", until_, "Until when, UTC unless it has a zone: 2030-01-02T03:04:05+01:00")->excludes(duration);
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { extend(desk); }; });
 }
 
 void GrantVerbs::list(const Desk& desk) const {
@@ -104,10 +117,7 @@ void GrantVerbs::revoke(const Desk& desk) const {
     for (const json& grant : grants_of(desk, machine_, false).value("grants", json::array()))
       serials.push_back(text_of(grant, "serial"));
   json revoked = json::array();
-  for (const std::string& serial : serials) {
-    if (serial.empty() || serial.find_first_not_of("0123456789") != std::string::npos)
-      throw Failure(Exit::usage, "\"" + serial + "\" is no grant's number; `postern grants` shows them");
-  }
+  for (const std::string& serial : serials) check_serial(serial);
   json wish;
   if (cut_ || drain_) wish["ending"] = cut_ ? "cut" : "drain";
   for (const std::string& serial : serials) {
@@ -119,6 +129,17 @@ void GrantVerbs::revoke(const Desk& desk) const {
   }
   if (serials.empty()) desk.out.line("No live grants of " + machine_ + ".");
   if (desk.out.json()) desk.out.document({{"grants", revoked}});
+}
+
+void GrantVerbs::extend(const Desk& desk) const {
+  check_serial(serial_);
+  if (duration_.empty() && until_.empty())
+    throw Failure(Exit::usage, "say how long from now: --for 1h, or --until 2030-01-02T03:04:05Z");
+  const json wish = duration_.empty() ? json{{"endTimeUtc", until_}} : json{{"duration", iso_duration(duration_)}};
+  const Answer answer = desk.gate.call("POST", "/v1/grants/" + serial_ + "/extend", &wish);
+  if (desk.out.json()) return desk.out.document(answer.body);
+  const std::string end = text_of(answer.body, "endTimeUtc");
+  desk.out.line("Grant " + serial_ + " runs until " + local_time(end) + " (" + time_left(end) + ").");
 }
 
 }  // namespace postern::cli

@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   RequestVerb request(app, chosen);
   ConnectVerb connect(app, chosen);
   ExposureVerb exposure(app, chosen);
+  AnswerVerbs answers(app, chosen);
   GrantVerbs grants(app, chosen);
   StatusVerb status(app, chosen);
   ExplainVerb explain(app, chosen);

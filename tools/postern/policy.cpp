@@ -36,6 +36,7 @@ void complete_own_members(json& policy) {
       if (!port.contains("standingSources")) port["standingSources"] = json::array();
       if (!port.contains("maxSessionDuration")) port["maxSessionDuration"] = "PT0S";
       if (!port.contains("justification")) port["justification"] = "optional";
+      if (!port.contains("approval")) port["approval"] = "auto";
     }
   }
 }
@@ -126,6 +127,7 @@ PolicyVerbs::PolicyVerbs(CLI::App& app, Verb& chosen) {
   verb->add_option("--ending", ending_, "drain: open sessions outlive their grant; cut: they end with it");
   verb->add_option("--standing", standing_, "Address or block that may always come in, without a request");
   verb->add_option("--justification", justification_, "required: whoever asks must say why; optional");
+  verb->add_option("--approval", approval_, "approve: somebody else must agree to each request; auto");
   verb->add_flag("--monitor", monitor_, "Only count and report what would be dropped; `policy enforce` shuts the ports");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { enable(desk); }; });
 
@@ -217,6 +219,7 @@ void PolicyVerbs::enable(const Desk& desk) const {
     if (!ending_.empty()) rule["ending"] = ending_;
     if (!standing_.empty()) rule["standingSources"] = standing_;
     if (!justification_.empty()) rule["justification"] = justification_;
+    if (!approval_.empty()) rule["approval"] = approval_;
     rules.push_back(rule);
   }
 

@@ -60,6 +60,13 @@ void print_request(const Desk& desk, const json& answer) {
     steps.push_back(next_step(desk.gate.get("/v1/machines/" + encoded(name)), port, text_of(grant, "sources")));
   }
   desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "UNTIL"}, rows, "Nothing was granted.");
+  if (text_of(answer, "state") == "pending") {
+    const std::string id = text_of(answer, "id"), until = text_of(answer, "answerByUtc");
+    return desk.out.line("Nothing is open yet. Somebody else must agree until " + local_time(until) + " (" + time_left(until) +
+                         "): postern approve " + id);
+  }
+  if (text_of(answer, "state") == "scheduled")
+    return desk.out.line("It opens at " + local_time(text_of(answer["grants"][0], "startTimeUtc")) + ", not before.");
   for (const std::string& step : steps) desk.out.line("→ " + step);
 }
 
@@ -77,6 +84,7 @@ RequestVerb::RequestVerb(CLI::App& app, Verb& chosen) {
                    "Address or block you will come from; repeat for more. Left out: your own address as\n"
                    "the gate sees it; over the Unix socket that of your SSH session");
   verb->add_option("--because", because_, "Justification, for the audit");
+  verb->add_option("--at", at_, "Start then, at most 7 days ahead, and not at once: 2030-01-02T03:04:05+01:00");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { run(desk); }; });
 }
 
@@ -104,6 +112,7 @@ void RequestVerb::run(const Desk& desk) const {
   for (const std::string& name : machines_) machines.push_back({{"machine", name}, {"ports", ports}});
   json body = {{"machines", machines}};
   if (!because_.empty()) body["justification"] = because_;
+  if (!at_.empty()) body["startTimeUtc"] = at_;
 
   try {
     const Answer answer = desk.gate.call("POST", "/v1/requests", &body);

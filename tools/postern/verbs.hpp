@@ -51,7 +51,7 @@ class PolicyVerbs {
   void list(const Desk& desk) const;
   void remove(const Desk& desk) const;
   void set_mode(const Desk& desk, const char* mode) const;
-  std::string file_, name_, policy_, longest_ = default_longest, session_, ending_, justification_;
+  std::string file_, name_, policy_, longest_ = default_longest, session_, ending_, justification_, approval_;
   std::vector<std::string> machines_, ports_, sources_, standing_;
   bool monitor_ = false, recommended_ = false;
 };
@@ -72,7 +72,19 @@ class RequestVerb {
  private:
   void run(const Desk& desk) const;
   std::vector<std::string> machines_, ports_, sources_;
-  std::string duration_, until_, because_;
+  std::string duration_, until_, because_, at_;
+};
+
+class AnswerVerbs {
+ public:
+  AnswerVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void list(const Desk& desk) const;
+  void answer(const Desk& desk, bool approve) const;
+  std::vector<std::string> ids_;
+  std::string because_;
+  bool all_ = false;
 };
 
 class ConnectVerb {
@@ -96,7 +108,8 @@ class GrantVerbs {
  private:
   void list(const Desk& desk) const;
   void revoke(const Desk& desk) const;
-  std::string machine_;
+  void extend(const Desk& desk) const;
+  std::string machine_, serial_, duration_, until_;
   std::vector<std::string> serials_;
   bool all_ = false, cut_ = false, drain_ = false;
 };

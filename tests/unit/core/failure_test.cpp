@@ -50,6 +50,15 @@ const Scenario scenarios[] = {
        w.granted(bob(), ask("vm1", {"22", "PT2H", {"203.0.113.7"}}));
      },
      [](GateWorld& w) { return w.gate->initiate(repeating(alice()), policy_id(), ask("vm1")).has_value(); }},
+    {"an extension",
+     [](GateWorld& w) {
+       w.granted(alice(), ask("vm1", {"3389", "PT10M"}));
+     },
+     [](GateWorld& w) {
+       ExtensionDraft longer;
+       longer.duration = "PT1H";
+       return w.gate->extend(alice(), 1, longer).has_value();
+     }},
     {"a revocation",
      [](GateWorld& w) {
        w.granted(alice(), ask("vm1", {"3389", "PT1H"}));

@@ -50,6 +50,7 @@ PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Ru
       port.standing = rule.standing;
       port.max_session = rule.max_session;
       port.justification = rule.justification;
+      port.approval = rule.approval;
       machine.ports.push_back(port);
     }
     draft.machines.push_back(machine);
@@ -77,6 +78,11 @@ AccessDraft ask(const std::string& machine, const Ask& port) {
   return access_draft({{machine, {port}}});
 }
 
+AccessDraft starting(UtcTime start, AccessDraft draft) {
+  draft.start = format_time(start);
+  return draft;
+}
+
 RevocationDraft by(const std::string& ending) {
   RevocationDraft draft;
   draft.ending = ending;
@@ -97,7 +103,8 @@ GateWorld::GateWorld() {
   // Of a standing rule that has just ended, entries stand for a moment longer than its policy.
   dataplane.committed = [this, known = std::make_shared<std::set<std::uint64_t>>()](std::uint64_t serial) {
     for (const auto& [each, rule] : standing()) known->insert(each);
-    return store.grants().contains(serial) || known->contains(serial);
+    const auto stored = store.grants().find(serial);
+    return (stored != store.grants().end() && !stored->second.waits()) || known->contains(serial);
   };
   restart();
 }
@@ -107,7 +114,7 @@ void GateWorld::restart() {
   newest_at_start = {};
   if (!store.records().empty()) newest_at_start = store.records().back().time;
   for (const auto& [serial, grant] : store.grants()) {
-    if (grant.state == GrantState::live) newest_at_start = std::max(newest_at_start, grant.start);
+    if (grant.state == GrantState::live) newest_at_start = std::max(newest_at_start, grant.counted_from());
   }
   gate = std::make_unique<Gatekeeper>(settings, clock, randomness, store, dataplane);
   if (gate->start()) return;
@@ -234,7 +241,7 @@ Verdicts GateWorld::expected() const {
     auto deadline = now.boot + (grant.end - now.utc);
     const bool this_boot = grant.boot_id == clock.boot_id();
     if (!this_boot && now.utc + 60s < newest_at_start) continue;  // a clock that is not believed opens nothing
-    if (this_boot) deadline = std::min(deadline, grant.boot_start + (grant.end - grant.start));
+    if (this_boot) deadline = std::min(deadline, grant.boot_start + (grant.end - grant.extended.value_or(grant.start)));
     admit(grant.machine_id, grant.port, grant.protocol, grant.sources, {deadline, serial, 0, false});
   }
   return verdicts;

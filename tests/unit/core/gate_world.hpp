@@ -32,7 +32,7 @@ struct Rule {
   std::string max = "PT3H", ending = "drain";
   std::vector<std::string> standing = {};
   std::string max_session = "PT0S";
-  std::string justification = "optional";
+  std::string justification = "optional", approval = "auto";
 };
 core::PolicyDraft policy_draft(const std::vector<std::pair<std::string, std::vector<Rule>>>& machines,
                                const std::string& mode = "enforce");
@@ -43,6 +43,8 @@ struct Ask {
 };
 core::AccessDraft access_draft(const std::vector<std::pair<std::string, std::vector<Ask>>>& machines);
 core::AccessDraft ask(const std::string& machine, const Ask& port = {});
+
+core::AccessDraft starting(core::UtcTime start, core::AccessDraft draft);  // later
 
 core::RevocationDraft by(const std::string& ending);  // "cut", "drain"
 

@@ -91,8 +91,12 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
   meddle(folder.file(),
          "ALTER TABLE policies DROP COLUMN mode; ALTER TABLE grants DROP COLUMN max_session_s;"
          "ALTER TABLE machines DROP COLUMN excluded; DROP TABLE switches;"
+         "ALTER TABLE grants DROP COLUMN extended_ns; ALTER TABLE grants DROP COLUMN by_duration;"
+         "ALTER TABLE requests DROP COLUMN answer_by_ns; ALTER TABLE requests DROP COLUMN answered_by;"
+         "ALTER TABLE requests DROP COLUMN answer_reason; DROP INDEX grants_unended;"
+         "CREATE INDEX grants_live ON grants(request) WHERE state = 0;"
          "UPDATE policies SET machines = json_remove(machines, '$[0].ports[0].maxSessionSeconds',"
-         "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial', '$[0].ports[0].justification');"
+         "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial', '$[0].ports[0].justification', '$[0].ports[0].approval');"
          "PRAGMA user_version = 1");
   auto store = open_store(folder.file());
   CHECK(whole_decisions(*store) == 1);

@@ -123,6 +123,7 @@ TEST_CASE("requests and grants come back as they were put, and newer puts replac
   ended.put_grants[0].end_reason = core::EndReason::taken_back;
   ended.put_grants[0].ended_at = standing_clock().utc;
   ended.put_grants[0].ended_by = "carol";
+  ended.put_grants[0].extended = ended.put_grants[0].start + std::chrono::minutes(5);
   REQUIRE(store->commit({ended}));
 
   const auto loaded = store->load();
@@ -154,6 +155,7 @@ TEST_CASE("requests and grants come back as they were put, and newer puts replac
   CHECK(grant.end_reason == core::EndReason::taken_back);
   CHECK(grant.ended_at == standing_clock().utc);
   CHECK(grant.ended_by == "carol");
+  CHECK(grant.extended == grant.start + std::chrono::minutes(5));
   CHECK(loaded->newest_record == sample_record(3).time);
 }
 
