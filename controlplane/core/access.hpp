@@ -12,6 +12,8 @@
 
 #include "controlplane/core/model.hpp"
 #include "controlplane/core/ports.hpp"
+#include "controlplane/core/review.hpp"
+#include "controlplane/core/trail.hpp"
 
 namespace postern::core {
 
@@ -356,8 +358,16 @@ class Gatekeeper {
   std::uint64_t last_event() const;
   std::string event_epoch() const;  // of the sequences: another one each time the daemon starts
   EventSink& event_log();           // what is told here events() shows
+  void keep_flows(FlowStore& store);  // from now on; the store must outlive this
+  void write_flows();                 // to be called about once a second
+  void note_push(const std::string& to, const PushCount& count);
+  TrailCounts trail_counts() const;
+  void keep_reviews(ReviewStore& store, std::vector<Principal> local_users);
+  // Of the last 90 days, if not said otherwise.
+  Result<Review> review(const Caller& caller, std::optional<UtcTime> from, std::optional<UtcTime> to);
+  Result<std::vector<FlowRecord>> flows(const Caller& caller, const FlowQuery& query);
   Result<std::vector<AuditRecord>> audit(const Caller& caller, const AuditQuery& query);
-  Result<std::uint64_t> verify_audit(const Caller& caller);
+  Result<AuditCheck> verify_audit(const Caller& caller, const std::vector<std::string>& heads = {});
 
  private:
   struct Parts;

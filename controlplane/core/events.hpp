@@ -30,8 +30,10 @@ struct DropEvent {
 };
 
 struct FlowEvent {
-  enum class Kind { opened, closed, moved };  // moved: cut, and lives on under another grant
+  // moved: cut, and lives on under another grant; seen: nothing happened, it is open
+  enum class Kind { opened, closed, moved, seen };
   BootTime time{}, opened{};
+  BootTime last{};  // packet, of a closed one; 0: not known
   Kind kind = Kind::opened;
   std::string end;  // of closed: "finished", "reset", "idle", "cut", "replaced"
   PacketEnd client, machine;

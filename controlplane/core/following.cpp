@@ -50,10 +50,6 @@ void Gatekeeper::Parts::tell(const std::vector<GrantEvent>& news) {
   for (const auto& event : news) event_log.take(event);
 }
 
-EventSink& Gatekeeper::event_log() {
-  return parts_->event_log;
-}
-
 std::uint64_t Gatekeeper::last_event() const {
   return parts_->event_log.last();
 }

@@ -7,6 +7,7 @@
 #include "controlplane/core/access.hpp"
 #include "controlplane/core/drafts.hpp"
 #include "controlplane/core/exposure.hpp"
+#include "controlplane/core/flow_recorder.hpp"
 #include "controlplane/core/ledger.hpp"
 #include "controlplane/core/projector.hpp"
 
@@ -145,6 +146,10 @@ struct Gatekeeper::Parts {
   void look_at_exposure(bool asked);
   std::string exposure_of(const Machine& machine) const;  // in a sentence; empty if there is none
   bool is_guarded(const ExposureBook::Key& key, const Owners& owners) const;
+  // ---- reviewing (reviewing.cpp)
+  void note_use(const Token& token);
+  void write_token_uses();
+  void add_rights(const Principal& principal, const std::string& by, Review& review) const;
 
   // ---- time (sweeping.cpp)
   // Adds the grant, ended, to the change.
@@ -168,6 +173,17 @@ struct Gatekeeper::Parts {
   ExposureBook exposure;
   std::map<std::string, std::vector<ExposureBook::Key>> exposed;  // unguarded, by machine; "": of none
   std::optional<BootTime> exposure_at;                            // when it was looked at
+  std::optional<FlowRecorder> flow_recorder;
+  std::map<std::string, PushCount> pushes;
+  ReviewStore* review_store = nullptr;
+  std::vector<Principal> local_users;  // that the configuration names
+  std::map<std::string, UtcTime> token_uses, token_uses_new;  // by id, to the hour; not yet written
+  struct Hearing : EventSink {  // what the gate tells
+    explicit Hearing(Parts& of) : parts(of) {}
+    void take(const DropEvent& event) override;
+    void take(const FlowEvent& event) override;
+    Parts& parts;
+  } hearing{*this};
   std::map<std::string, std::string> warnings;  // by what they are about
   bool started = false;
   std::optional<UtcTime> newest_record;

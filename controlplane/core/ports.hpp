@@ -62,7 +62,16 @@ struct AuditQuery {
   std::string machine, principal, operation;  // empty: all; machine: a resource id (no case), any of a record's
   std::optional<UtcTime> from, to;
   std::uint64_t before_sequence = 0;  // 0: newest
+  std::uint64_t from_sequence = 0;    // none below; bounds what a query that finds little has to read
   std::size_t limit = 100;
+};
+
+// What was found in order.
+struct AuditCheck {
+  std::uint64_t records = 0;     // each chained to the one before
+  std::uint64_t checkpoint = 0;  // up to this number they were taken out, as was signed; 0: none were
+  std::uint64_t heads = 0;       // signed ones in the store
+  std::uint64_t lines = 0, lines_too_old = 0;  // of those given: they agree; are of before the checkpoint
 };
 
 class Store {
@@ -74,6 +83,13 @@ class Store {
   virtual Result<void> commit(const std::vector<ChangeSet>& changes) = 0;
   virtual Result<std::vector<AuditRecord>> audit(const AuditQuery& query) = 0;  // newest first
   virtual Result<std::uint64_t> verify_audit() = 0;  // records checked; an error names the first bad record
+  // The same, and that signed heads agree: those in the store and these lines, which somebody kept elsewhere.
+  virtual Result<AuditCheck> check_audit(const std::vector<std::string>& heads) {
+    if (!heads.empty()) return Error{ErrorCode::invalid_input, "This store has no signed heads.", "heads", {}};
+    auto verified = verify_audit();
+    if (!verified) return verified.error();
+    return AuditCheck{.records = *verified};
+  }
 };
 
 // ---- data plane --------------------------------------------------------------------------------------------------

@@ -45,10 +45,10 @@ Result<std::vector<AuditRecord>> Gatekeeper::audit(const Caller& caller, const A
   return p.store.audit(query);
 }
 
-Result<std::uint64_t> Gatekeeper::verify_audit(const Caller& caller) {
+Result<AuditCheck> Gatekeeper::verify_audit(const Caller& caller, const std::vector<std::string>& heads) {
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "audit.verify", actions::audit_read, "/")) return *error;
-  return p.store.verify_audit();
+  return p.store.check_audit(heads);
 }
 
 }  // namespace postern::core

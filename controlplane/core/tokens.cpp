@@ -26,6 +26,7 @@ Result<Principal> Gatekeeper::authenticate(std::string_view token_secret) {
   if (token->expires && *token->expires <= p.latest_time()) {
     return Error{ErrorCode::expired_token, "The token was good until " + format_time(*token->expires) + ".", "", {}};
   }
+  p.note_use(*token);
   return token->principal;
 }
 

@@ -2,6 +2,7 @@
 // The daemon's configuration as values, ready to use. Where it comes from is options.hpp's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -15,6 +16,19 @@
 
 namespace postern::daemon {
 
+// Where audit records are sent. `host` without brackets; `ca`: a file with the CA that its certificate is checked by, instead
+// of the system's.
+struct WebhookTarget {
+  std::string url, host, port, path, secret, ca;
+  bool tls = true;
+
+  std::string name() const { return url.substr(0, url.find('?')); }  // for logs: a query may hold a secret
+  std::string host_header() const {
+    const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+    return port == (tls ? "443" : "80") ? shown : shown + ":" + port;
+  }
+};
+
 struct Config {
   std::string instance;
   std::filesystem::path run_dir, state, socket, adoption_socket;
@@ -27,8 +41,12 @@ struct Config {
   core::Settings settings;
   std::vector<core::Prefix> trusted_proxies;
   std::vector<http::UserRule> users;
+  std::optional<std::chrono::seconds> audit_retention;  // none: records are kept for ever
+  bool audit_journal = false;
+  std::vector<WebhookTarget> audit_webhooks;
   std::string log_level;
 
+  std::filesystem::path audit_key() const { return state.string() + ".audit-key"; }
   std::filesystem::path instance_dir() const { return run_dir / instance; }
 };
 

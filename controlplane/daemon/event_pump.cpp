@@ -16,7 +16,7 @@ std::string text(const core::PacketEnd& end) {
 
 const char* text(core::FlowEvent::Kind kind) {
   using Kind = core::FlowEvent::Kind;
-  return kind == Kind::opened ? "opened" : kind == Kind::closed ? "closed" : "moved";
+  return kind == Kind::opened ? "opened" : kind == Kind::closed ? "closed" : kind == Kind::moved ? "moved" : "seen";
 }
 
 }  // namespace
@@ -68,7 +68,8 @@ void EventPump::take(const core::DropEvent& event) {
 }
 
 void EventPump::take(const core::FlowEvent& event) {
-  spdlog::info(
+  spdlog::log(
+      event.kind == core::FlowEvent::Kind::seen ? spdlog::level::debug : spdlog::level::info,
       "Flow {}. client={} machine={} protocol={} grant={} previous_grant={} end={} client_packets={} client_bytes={} "
       "machine_packets={} machine_bytes={}",
       text(event.kind), text(event.client), text(event.machine), event.protocol, event.grant, event.previous_grant,

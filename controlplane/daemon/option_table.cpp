@@ -8,6 +8,7 @@
 
 #include "controlplane/core/access.hpp"
 #include "controlplane/core/faults.hpp"
+#include "controlplane/daemon/audit_options.hpp"
 #include "controlplane/daemon/options.hpp"
 #include "controlplane/http/endpoint.hpp"
 
@@ -315,6 +316,12 @@ const std::vector<Option>& option_table() {
        read_recommended_ports, Reload::needs_restart},
       {"approval_ttl", Kind::text, "PT4H", "PT5M to P7D", "How long a request waits for somebody to approve it",
        read_approval_ttl, Reload::taken_and_told},
+      {"audit_retention", Kind::text, "", "ISO 8601 duration, 30 days (P30D) or more",
+       "How long audit records are kept; for ever if empty", read_audit_retention},
+      {"audit_journal", Kind::text, "off", "on, off", "Whether each audit record goes to the journal, or syslog, as well",
+       read_audit_journal},
+      {"audit_webhooks", Kind::object, "{}", R"({"https://…": {"secret": "16 characters or more", "ca": "/…"}})",
+       "Who is told of each audit record by HTTP, signed with the secret; http on loopback only", read_audit_webhooks},
       {"log_level", Kind::text, "info", "debug, info, warn, error, off", "What is logged, to stderr", read_log_level, Reload::taken_and_told},
   };
   return table;

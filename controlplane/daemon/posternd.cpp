@@ -12,6 +12,8 @@
 #include <csignal>
 #include <iostream>
 
+#include "controlplane/daemon/audit_keeping.hpp"
+#include "controlplane/daemon/audit_push.hpp"
 #include "controlplane/daemon/event_pump.hpp"
 #include "controlplane/daemon/local_addresses.hpp"
 #include "controlplane/daemon/randomness.hpp"
@@ -73,6 +75,19 @@ core::Result<std::optional<http::TlsIdentity>> tls_identity(const Config& config
   auto loaded = http::TlsIdentity::load(config.tls);
   if (!loaded) return loaded.error();
   return std::optional(*std::move(loaded));
+}
+
+std::vector<core::Principal> local_users(const Config& config) {
+  std::vector<core::Principal> users;
+  for (const auto& rule : config.users) users.push_back({rule.user, {rule.assignment}});
+  return users;
+}
+
+core::Result<void> sign_heads(store::SqliteStore& store, const Config& config) {
+  auto key = store::HeadKey::load_or_make(config.audit_key());
+  if (!key) return key.error();
+  spdlog::info("Heads of the audit are signed. key={} public={}", key->id(), store::hex(key->public_key()));
+  return store.sign_with(*std::move(key));
 }
 
 std::string shown(const std::optional<std::pair<core::Address, std::uint16_t>>& endpoint) {
@@ -257,7 +272,12 @@ Exit run(const Loaded& loaded, Reader reread) {
                                      .snapshot = loader::snapshot_path(config.state.parent_path(), config.instance),
                                      .watched_ports = config.settings.recommended_ports});
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
+  gatekeeper.keep_flows((*store)->flows());
+  gatekeeper.keep_reviews((*store)->reviews(), local_users(config));
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
+  if (const auto signing = sign_heads(**store, config); !signing) return failed("cannot sign the audit", signing.error());
+  AuditKeeping audit_keeping(**store, gatekeeper, clock, config.audit_retention);
+  AuditPush audit_push(io, **store, clock, gatekeeper, config);  // who is told of the audit
   http::Api api(gatekeeper, api_options(config));  // routes
   http::Server server(
       io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
@@ -289,6 +309,9 @@ Exit run(const Loaded& loaded, Reader reread) {
     sweep_flows(dataplane);
     adoption_log.note(dataplane.adoption_trouble());
     events.look();
+    gatekeeper.write_flows();
+    audit_keeping.turn();
+    audit_push.turn();
   });
   adoption_log.note(dataplane.adoption_trouble());
   events.look();
@@ -318,6 +341,7 @@ Exit run(const Loaded& loaded, Reader reread) {
     spdlog::info("Stopping. signal={}", number);
     watch.stop();
     events.stop();
+    audit_push.stop();
     hangup.cancel();
     server.stop([&] { signals.cancel(); });
     signals.async_wait(on_signal);
@@ -329,6 +353,8 @@ Exit run(const Loaded& loaded, Reader reread) {
   std::cout << "posternd: ready socket=" << config.socket.string() << " listen=" << shown(config.listen)
             << " https=" << shown(config.listen_https) << " gate=" << (ready ? "ready" : "away") << std::endl;
   io.run();
+  gatekeeper.write_flows();
+  audit_keeping.stop();
   spdlog::info("Stopped.");
   return Exit::stopped;
 }

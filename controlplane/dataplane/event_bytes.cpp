@@ -122,4 +122,16 @@ core::FlowEvent closing(const gate_flow_key_v6& key, const gate_flow& flow, gate
   return closing_of(key, GATE_IPV6, flow, end, now_boot_ns);
 }
 
+core::FlowEvent seeing(const gate_flow_key_v4& key, const gate_flow& flow, std::uint64_t now_boot_ns) {
+  core::FlowEvent event = closing(key, flow, GATE_FLOW_END_NONE, now_boot_ns);
+  event.kind = core::FlowEvent::Kind::seen;
+  return event;
+}
+
+core::FlowEvent seeing(const gate_flow_key_v6& key, const gate_flow& flow, std::uint64_t now_boot_ns) {
+  core::FlowEvent event = closing(key, flow, GATE_FLOW_END_NONE, now_boot_ns);
+  event.kind = core::FlowEvent::Kind::seen;
+  return event;
+}
+
 }  // namespace postern::dataplane

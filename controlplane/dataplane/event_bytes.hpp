@@ -12,5 +12,8 @@ core::DropEvent event(const gate_drop_event& bytes);
 core::FlowEvent event(const gate_flow_event& bytes);
 core::FlowEvent closing(const gate_flow_key_v4& key, const gate_flow& flow, gate_flow_end end, std::uint64_t now_boot_ns);
 core::FlowEvent closing(const gate_flow_key_v6& key, const gate_flow& flow, gate_flow_end end, std::uint64_t now_boot_ns);
+// Of a flow that is open.
+core::FlowEvent seeing(const gate_flow_key_v4& key, const gate_flow& flow, std::uint64_t now_boot_ns);
+core::FlowEvent seeing(const gate_flow_key_v6& key, const gate_flow& flow, std::uint64_t now_boot_ns);
 
 }  // namespace postern::dataplane

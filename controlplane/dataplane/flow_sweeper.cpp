@@ -15,6 +15,8 @@ namespace postern::dataplane {
 namespace {
 constexpr std::uint32_t batch = 2048;
 constexpr int stages = 6;
+constexpr std::uint64_t walks_between_telling = 60;
+constexpr std::size_t told_again_max = 2000;
 }  // namespace
 
 core::Result<std::size_t> FlowSweeper::sweep(const SweepTime& now) {
@@ -30,6 +32,7 @@ void FlowSweeper::begin_anew() {
   one_way_so_far_ = 0;
   counts_.clear();
   learned_ = 0;
+  told_ = 0;
 }
 
 core::Result<std::size_t> FlowSweeper::walk_on(const SweepTime& now) {
@@ -83,7 +86,7 @@ core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, st
         ++removed;
         if (established && ((*gone)->flags & (GATE_FLOW_LEARNED | GATE_FLOW_ENDED)) == 0) {
           const auto end = how_it_ended(**gone, records_.get((*gone)->slot), *established);
-          closed_.push_back(closing(keys[i], **gone, end, established->boot_ns));
+          tell_end(keys[i], **gone, end, *established);
         }
         continue;
       }
@@ -92,6 +95,7 @@ core::Result<std::size_t> FlowSweeper::sweep_table(const Map& map, Dead dead, st
       if (auto told = end_overlong(map, keys[i], *established); !told) return told.error();
     } else if (established) {
       count(flows[i]);
+      if (tells_of(flows[i])) seen_.push_back(seeing(keys[i], flows[i], established->boot_ns));
     } else if (is_one_way(keys[i].protocol, flows[i])) {
       ++one_way_so_far_;
     }
@@ -127,8 +131,20 @@ core::Result<void> FlowSweeper::end_overlong(const Map& map, const typename Map:
     if (written.error().errno_value == ENOENT) return {};  // a packet was faster, and its program has told
     return gate_error(written.error());
   }
-  closed_.push_back(closing(key, flow, GATE_FLOW_END_CUT, now.boot_ns));
+  tell_end(key, flow, GATE_FLOW_END_CUT, now);
   return {};
+}
+
+template <class Key>
+void FlowSweeper::tell_end(const Key& key, const gate_flow& flow, gate_flow_end end, const SweepTime& now) {
+  closed_.push_back(closing(key, flow, end, now.boot_ns));
+  const std::uint64_t last = std::max(flow.client.last_seen_coarse_ns, flow.machine.last_seen_coarse_ns);
+  if (last != 0 && last <= now.coarse_ns) closed_.back().last = closed_.back().time - std::chrono::nanoseconds(now.coarse_ns - last);
+}
+
+bool FlowSweeper::tells_of(const gate_flow& flow) {
+  if ((flow.flags & (GATE_FLOW_LEARNED | GATE_FLOW_ENDED)) != 0 || walks_ % walks_between_telling != 0) return false;
+  return walks_ == 0 || ++told_ <= told_again_max;
 }
 
 void FlowSweeper::count(const gate_flow& flow) {

@@ -33,6 +33,9 @@ class FlowSweeper {
   std::size_t one_way() const { return one_way_; }
   // The established flows it has removed, or found over-long, since it was last asked, but those that were learned.
   std::vector<core::FlowEvent> take_closed() { return std::exchange(closed_, {}); }
+  // All that are open, but the learned, as the first walk meets them; of every 60th walk after it, the first 2000: their
+  // counters as they are now.
+  std::vector<core::FlowEvent> take_seen() { return std::exchange(seen_, {}); }
 
  private:
   struct Count {
@@ -46,7 +49,10 @@ class FlowSweeper {
   core::Result<std::optional<gate_flow>> remove_if_dead(const Map& map, const typename Map::key_type& key, Dead dead);
   template <class Map>
   core::Result<void> end_overlong(const Map& map, const typename Map::key_type& key, const SweepTime& now);
+  template <class Key>
+  void tell_end(const Key& key, const gate_flow& flow, gate_flow_end end, const SweepTime& now);
   void count(const gate_flow& flow);
+  bool tells_of(const gate_flow& flow);
   core::Result<void> recount();
 
   const loader::MapSet& maps_;
@@ -56,7 +62,8 @@ class FlowSweeper {
   bool started_ = false;
   std::uint64_t walks_ = 0;
   std::size_t one_way_ = 0, one_way_so_far_ = 0;
-  std::vector<core::FlowEvent> closed_;
+  std::vector<core::FlowEvent> closed_, seen_;
+  std::size_t told_ = 0;  // of seen ones, in this walk
   loader::BatchCursor cursor_;
   std::unordered_map<std::uint32_t, Count> counts_;  // by slot, of this walk
   std::uint64_t learned_ = 0;                        // likewise

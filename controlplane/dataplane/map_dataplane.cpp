@@ -199,6 +199,10 @@ core::Result<std::size_t> MapDataplane::read_events(core::EventSink& sink) {
     sink.take(closed);
     ++count;
   }
+  for (const core::FlowEvent& seen : opened_->sweeper.take_seen()) {
+    sink.take(seen);
+    ++count;
+  }
   if (!opened_->rings) return gate_error(opened_->rings.error());
   const auto hand_over = [&sink](const auto& record) { sink.take(event(record)); };
   const auto flows = opened_->rings->flow_events.read(events_per_call, hand_over);

@@ -145,7 +145,8 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       .peer = peer,
       .api = *this,
       .links = {options_.public_url.empty() ? (peer.tls ? "https://" : "http://") + host : options_.public_url,
-                options_.page_size}};
+                options_.page_size},
+      .accept = request.first("accept").value_or("")};
   return match.route->handler(call);
 }
 

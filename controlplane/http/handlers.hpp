@@ -47,6 +47,9 @@ HttpResponse list_tokens(Call& call);
 HttpResponse post_token(Call& call);
 HttpResponse delete_token(Call& call);
 HttpResponse list_audit(Call& call);
+HttpResponse list_flows(Call& call);
+HttpResponse review(Call& call);
 HttpResponse verify_audit(Call& call);
+HttpResponse verify_heads(Call& call);
 
 }  // namespace postern::http::own

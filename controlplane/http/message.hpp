@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "controlplane/core/address.hpp"
+#include "controlplane/core/result.hpp"
 
 namespace postern::http {
 
@@ -51,6 +53,15 @@ struct HttpRequest {
   }
 };
 
+// A piece of a body that is too long to be held whole, or to be made in one go.
+struct BodyPart {
+  std::string text;  // may be empty: nothing was found yet
+  bool last = false;
+};
+// Called for each part after the one before was sent, with others' calls in between; a failure closes the connection before
+// the body's end, so that the peer sees that it is not whole.
+using BodyParts = std::function<core::Result<BodyPart>()>;
+
 // A body without an end, asked for what comes next again and again until the peer goes.
 class Feed {
  public:
@@ -65,6 +76,7 @@ struct HttpResponse {
   std::string content_type = "application/json";
   Headers headers;     // besides Content-Type and Content-Length
   bool close = false;  // end the connection after this answer
+  BodyParts parts = {};  // follow `body`
   bool identified = false;  // the caller has shown who he is: his connection is not among the first to make room
   std::unique_ptr<Feed> feed = {};  // what comes after `body`; without Content-Length, and the connection ends with it
 };

@@ -86,11 +86,27 @@ void add_services(Exposition& out, std::span<const core::ServiceCount> services)
       [](const Service& service) { return service.admitted; });
 }
 
+void add_trail(Exposition& out, const core::TrailCounts& trail) {
+  out.family("postern_flow_records_total", "counter", "Openings and ends of connections, written for the auditor or lost.");
+  out.sample({{"outcome", "written"}}, trail.flows_written);
+  out.sample({{"outcome", "lost"}}, trail.flows_lost);
+  if (trail.pushes.empty()) return;
+  const auto all = [&](const char* name, const char* type, const char* help, std::uint64_t core::PushCount::* count) {
+    out.family(name, type, help);
+    for (const auto& [to, push] : trail.pushes) out.sample({{"to", to}}, push.*count);
+  };
+  all("postern_audit_pushed_total", "counter", "Audit records that somebody outside has taken.", &core::PushCount::delivered);
+  all("postern_audit_push_failures_total", "counter", "Tries that failed.", &core::PushCount::failed);
+  all("postern_audit_push_waiting", "gauge", "Audit records that he has not taken yet.", &core::PushCount::waiting);
+}
+
 }  // namespace
 
-std::string metrics_text(bool ready, const core::GateStatus* status, std::span<const core::ServiceCount> services) {
+std::string metrics_text(bool ready, const core::GateStatus* status, std::span<const core::ServiceCount> services,
+                         const core::TrailCounts& trail) {
   Exposition out;
   out.single("postern_ready", "gauge", "Whether the gate guards as it should (as /readyz).", ready ? 1 : 0);
+  add_trail(out, trail);
   if (!status) return std::move(out).take();
   out.family("postern_gate_info", "gauge", "The gate whose maps these are.");
   out.sample({{"instance", status->instance}, {"abi", std::to_string(status->abi)}}, 1);

@@ -2,9 +2,9 @@
 #include "controlplane/http/own_decode.hpp"
 
 #include <array>
-#include <charconv>
 
 #include "controlplane/http/object_reader.hpp"
+#include "controlplane/http/parameters.hpp"
 
 namespace postern::http {
 namespace {
@@ -54,25 +54,6 @@ core::PortDraft read_asked_port(const Json& json, const std::string& place, std:
   port.sources = reader.texts("sources");
   reader.refuse_unknown();
   return port;
-}
-
-core::Result<std::uint64_t> read_number(std::string_view text, std::string_view target, std::uint64_t max) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= max) return number;
-  std::string message = "'" + std::string(text) + "' is no whole number from 1 to " + std::to_string(max) + ".";
-  return core::Error{core::ErrorCode::invalid_input, message, std::string(target), {{message, std::string(target)}}};
-}
-
-core::Result<void> refuse_unknown_parameters(const Target& target, std::initializer_list<std::string_view> known) {
-  core::Error error{core::ErrorCode::invalid_input, "The query has parameters that are not known here.", "", {}};
-  for (const auto& [name, value] : target.query) {
-    bool found = false;
-    for (const std::string_view candidate : known) found = found || core::folded(name) == candidate;
-    if (!found) error.faults.push_back({"'" + name + "' is not known here.", name});
-  }
-  if (error.faults.empty()) return {};
-  return error;
 }
 
 }  // namespace
@@ -280,35 +261,6 @@ core::Result<core::ProbeDraft> decode_probe(const Target& target) {
   draft.flags = target.parameter("flags");
   draft.at = target.parameter("at");
   return draft;
-}
-
-core::Result<core::AuditQuery> decode_audit_query(const Target& target) {
-  const auto known =
-      refuse_unknown_parameters(target, {"machine", "principal", "operation", "from", "to", "before", "limit"});
-  if (!known) return known.error();
-  core::AuditQuery query;
-  query.machine = target.parameter("machine").value_or("");
-  query.principal = target.parameter("principal").value_or("");
-  query.operation = target.parameter("operation").value_or("");
-  for (auto [name, field] : {std::pair{"from", &query.from}, std::pair{"to", &query.to}}) {
-    const auto text = target.parameter(name);
-    if (!text) continue;
-    const auto time = core::parse_time(*text);
-    if (!time)
-      return core::Error{core::ErrorCode::invalid_input, time.error().message, name, {{time.error().message, name}}};
-    *field = *time;
-  }
-  if (const auto text = target.parameter("before")) {
-    const auto before = read_number(*text, "before", UINT64_MAX);
-    if (!before) return before.error();
-    query.before_sequence = *before;
-  }
-  if (const auto text = target.parameter("limit")) {
-    const auto limit = read_number(*text, "limit", audit_limit_max);
-    if (!limit) return limit.error();
-    query.limit = static_cast<std::size_t>(*limit);
-  }
-  return query;
 }
 
 core::Result<core::EventQuery> decode_event_query(const Target& target) {

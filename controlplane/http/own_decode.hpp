@@ -26,7 +26,24 @@ core::Result<core::RequestFilter> decode_request_filter(const Target& target);
 core::TokenDraft decode_token(std::string_view body);
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target);
 core::Result<core::ProbeDraft> decode_probe(const Target& target);
-core::Result<core::AuditQuery> decode_audit_query(const Target& target);
+// json: one document, of at most 1000 records; the others: all there are, unless a limit is given.
+enum class AuditFormat { json, csv, json_lines };
+struct AuditAsked {
+  core::AuditQuery query;
+  AuditFormat format = AuditFormat::json;
+};
+core::Result<AuditAsked> decode_audit_query(const Target& target, std::string_view accept);
+struct FlowsAsked {
+  core::FlowQuery query;
+  AuditFormat format = AuditFormat::json;
+};
+core::Result<FlowsAsked> decode_flow_query(const Target& target, std::string_view accept);
+struct ReviewAsked {
+  std::optional<core::UtcTime> from, to;
+  bool csv = false;
+};
+core::Result<ReviewAsked> decode_review_query(const Target& target, std::string_view accept);
+core::Result<std::vector<std::string>> decode_heads(std::string_view body);
 core::Result<core::EventQuery> decode_event_query(const Target& target);
 
 // Where a stream of events begins: Last-Event-ID ("EPOCH.SEQUENCE"), else the parameter `after`, else with what happens next.

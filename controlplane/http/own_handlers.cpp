@@ -178,7 +178,7 @@ HttpResponse get_metrics(Call& call) {
   const auto services = call.gatekeeper.service_counts(call.caller);
   const bool ready = call.gatekeeper.ready() && status && services;
   return {.body = metrics_text(ready, status ? &*status : nullptr,
-                               services ? *services : std::vector<core::ServiceCount>{}),
+                               services ? *services : std::vector<core::ServiceCount>{}, call.gatekeeper.trail_counts()),
           .content_type = metrics_content_type,
           .headers = {}};
 }
@@ -218,18 +218,6 @@ HttpResponse post_token(Call& call) {
 HttpResponse delete_token(Call& call) {
   const std::string& id = call.parameter("id");
   return erased(call.gatekeeper.erase_token(call.caller, id), core::ErrorCode::token_not_found, id);
-}
-
-HttpResponse list_audit(Call& call) {
-  const auto query = decode_audit_query(call.target);
-  if (!query) return fail(query.error());
-  const auto records = call.gatekeeper.audit(call.caller, *query);
-  return records ? list_of("records", *records, encode_record) : fail(records.error());
-}
-
-HttpResponse verify_audit(Call& call) {
-  const auto verified = call.gatekeeper.verify_audit(call.caller);
-  return verified ? answer(200, Json{{"verified", *verified}}) : fail(verified.error());
 }
 
 }  // namespace postern::http::own

@@ -57,7 +57,10 @@ constexpr Route routes[] = {
     {"POST",   "/v1/tokens",                          own::post_token,       Dialect::own},
     {"DELETE", "/v1/tokens/{id}",                     own::delete_token,     Dialect::own},
     {"GET",    "/v1/audit",                           own::list_audit,       Dialect::own},
+    {"GET",    "/v1/audit/flows",                     own::list_flows,       Dialect::own},
+    {"GET",    "/v1/audit/review",                    own::review,           Dialect::own},
     {"GET",    "/v1/audit/verify",                    own::verify_audit,     Dialect::own},
+    {"POST",   "/v1/audit/verify",                    own::verify_heads,     Dialect::own},
     // clang-format on
 };
 

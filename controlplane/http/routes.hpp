@@ -33,6 +33,7 @@ struct Call {
   const Peer& peer;
   const Api& api;
   ListLinks links;
+  std::string_view accept = {};  // the header
 
   const std::string& parameter(std::string_view name) const;  // one of the route's pattern
   core::PolicyId policy_id() const;                           // from sub, rg, loc, name

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -32,9 +33,56 @@ constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds farewell{1};  // for the peer to close TLS in its turn
 constexpr std::size_t drain_bytes_max = std::size_t{8} << 20;
 
+// The header, `body` and what follows it, each part while others are served too. To HTTP/1.0 without chunks: the
+// connection's end is the body's, so one that breaks must end it by a reset.
 template <class Stream>
-asio::awaitable<bool> write_response(Stream& stream, HttpResponse response, unsigned version, bool head,
-                                     bool keep_alive, bool endless = false) {
+asio::awaitable<bool> write_parts(Stream& stream, Connection& connection, const ServerLimits& limits,
+                                  wire::response<wire::empty_body>& message, HttpResponse response, bool head) {
+  const bool chunked = message.version() == 11;
+  message.chunked(chunked);
+  wire::response_serializer<wire::empty_body> header(message);
+  if (const auto [error, bytes] = co_await wire::async_write_header(stream, header, as_result); error) co_return false;
+  if (head) co_return true;
+  BodyPart part{.text = std::move(response.body)};
+  for (;;) {
+    if (!connection.closing) connection.deadline = std::chrono::steady_clock::now() + limits.request;
+    if (part.text.empty()) {
+      co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    } else if (chunked) {
+      const auto [error, bytes] = co_await asio::async_write(stream, wire::make_chunk(asio::const_buffer(part.text.data(), part.text.size())), as_result);
+      if (error) co_return false;
+    } else {
+      const auto [error, bytes] = co_await asio::async_write(stream, asio::buffer(part.text), as_result);
+      if (error) co_return false;
+    }
+    if (part.last) break;
+    if (!connection.socket.is_open()) co_return false;
+    auto next = response.parts();
+    if (!next) {
+      spdlog::error("An answer broke off. error=\"{}\"", next.error().message);
+      Error ignored;
+      connection.socket.set_option(asio::socket_base::linger(true, 0), ignored);
+      connection.socket.close(ignored);
+      co_return false;
+    }
+    part = *std::move(next);
+  }
+  if (!chunked) co_return true;
+  const auto [error, bytes] = co_await asio::async_write(stream, wire::make_chunk_last(), as_result);
+  co_return !error;
+}
+
+template <class Stream>
+asio::awaitable<bool> write_response(Stream& stream, Connection& connection, const ServerLimits& limits,
+                                     HttpResponse response, unsigned version, bool head, bool keep_alive,
+                                     bool endless = false) {
+  if (response.parts) {
+    wire::response<wire::empty_body> message{static_cast<wire::status>(response.status), version};
+    for (const auto& [name, value] : response.headers) message.insert(name, value);
+    message.set(wire::field::content_type, response.content_type);
+    message.keep_alive(keep_alive && version == 11);
+    co_return co_await write_parts(stream, connection, limits, message, std::move(response), head);
+  }
   wire::response<wire::string_body> message{static_cast<wire::status>(response.status), version};
   for (const auto& [name, value] : response.headers) message.insert(name, value);
   message.keep_alive(keep_alive);
@@ -127,7 +175,7 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
     if (error) {
       auto response = refusal_of(error, parser, limits);
-      if (response && co_await write_response(stream, *std::move(response), 11, false, false))
+      if (response && co_await write_response(stream, connection, limits, *std::move(response), 11, false, false))
         co_await drain(connection);
       break;
     }
@@ -138,14 +186,15 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
     HttpResponse response = handler(taken(parser), connection.peer);
     connection.identified = connection.identified || response.identified;
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
-    const bool keep_alive = asked_to_keep && !response.close && !response.feed && !connection.closing;
+    const bool keep_alive = asked_to_keep && !response.close && !response.feed && !connection.closing && (version == 11 || !response.parts);
     const std::unique_ptr<Feed> feed = head ? nullptr : std::move(response.feed);
     if (feed) {
-      const bool begun = co_await write_response(stream, std::move(response), version, false, false, true);
+      const bool begun = co_await write_response(stream, connection, limits, std::move(response), version, false, false, true);
       if (begun) co_await write_feed(stream, connection, *feed, limits);
       break;
     }
-    if (!co_await write_response(stream, std::move(response), version, head, keep_alive) || !keep_alive) break;
+    if (!co_await write_response(stream, connection, limits, std::move(response), version, head, keep_alive) || !keep_alive)
+      break;
   }
 }
 

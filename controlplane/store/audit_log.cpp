@@ -60,9 +60,13 @@ AuditLog::AuditLog(SQLite::Database& database)
                           "COLLATE NOCASE)) "
                           "AND (?2 = '' OR principal = ?2) "
                           "AND (?3 = '' OR operation = ?3) AND time_ns >= ?4 AND time_ns < ?5 AND sequence < ?6 "
-                          "ORDER BY sequence DESC LIMIT ?7"),
-      walk_(database, std::string("SELECT ") + columns + ", previous_hash, hash FROM audit ORDER BY sequence"),
-      newest_(database, "SELECT time_ns FROM audit ORDER BY sequence DESC LIMIT 1") {}
+                          "AND sequence >= ?7 ORDER BY sequence DESC LIMIT ?8"),
+      walk_(database, std::string("SELECT ") + columns + ", previous_hash, hash FROM audit WHERE sequence > ? ORDER BY sequence"),
+      newest_(database, "SELECT time_ns FROM audit ORDER BY sequence DESC LIMIT 1"),
+      hash_of_(database, "SELECT hash FROM audit WHERE sequence = ?"),
+      after_(database, std::string("SELECT ") + columns + " FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?") {
+  end_ = head().sequence;
+}
 
 AuditLog::Head AuditLog::head() {
   Run row(head_);
@@ -74,6 +78,7 @@ AuditLog::Head AuditLog::head() {
 void AuditLog::append(core::AuditRecord record) {
   const Head before = head();
   record.sequence = before.sequence + 1;
+  end_ = record.sequence;
   const Hash hash = chained(before.hash, record);
   Run(append_)
       .number(record.sequence)
@@ -102,15 +107,32 @@ std::vector<core::AuditRecord> AuditLog::find(const core::AuditQuery& query) {
   row.time(query.from.value_or(core::UtcTime::min())).time(query.to.value_or(core::UtcTime::max()));
   const auto end = static_cast<std::uint64_t>(last);
   row.number(query.before_sequence ? std::min(query.before_sequence, end) : end);
+  row.number(std::min(query.from_sequence, end));
   row.number(std::min<std::uint64_t>(query.limit, static_cast<std::uint64_t>(last)));
   std::vector<core::AuditRecord> records;
   while (row.next()) records.push_back(read_record(row));
   return records;
 }
 
-core::Result<std::uint64_t> AuditLog::verify() {
-  Head before;
-  for (Run row(walk_); row.next();) {
+std::optional<Hash> AuditLog::hash_of(std::uint64_t sequence) {
+  Run row(hash_of_);
+  row.number(sequence);
+  return row.next() ? std::optional(hash_from(row.text())) : std::nullopt;
+}
+
+std::vector<core::AuditRecord> AuditLog::after(std::uint64_t sequence, std::size_t at_most) {
+  std::vector<core::AuditRecord> records;
+  Run row(after_);
+  row.number(sequence).number(at_most);
+  while (row.next()) records.push_back(read_record(row));
+  return records;
+}
+
+core::Result<AuditLog::Head> AuditLog::verify(const Head& from) {
+  Head before = from;
+  Run row(walk_);
+  row.number(from.sequence);
+  while (row.next()) {
     const core::AuditRecord record = read_record(row);
     const Hash previous = hash_from(row.text()), hash = hash_from(row.text());
     const std::uint64_t expected = before.sequence + 1;
@@ -125,7 +147,7 @@ core::Result<std::uint64_t> AuditLog::verify() {
   if (written.sequence > before.sequence) return bad_record(before.sequence + 1, "is missing: the end was cut off");
   if (written.sequence != before.sequence || written.hash != before.hash)
     return bad_record(before.sequence, "is not the one that was written last");
-  return before.sequence;
+  return before;
 }
 
 std::optional<core::UtcTime> AuditLog::newest() {

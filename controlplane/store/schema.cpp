@@ -102,7 +102,55 @@ DROP INDEX grants_live;
 CREATE INDEX grants_unended ON grants(request) WHERE state <> 1;
 )sql";
 
-constexpr std::array migrations{version_1, version_2, version_3, version_4, version_5, version_6};
+// Connections, for the auditor. *_before: what had gone through when it moved to this grant.
+constexpr const char* version_7 = R"sql(
+CREATE TABLE flows(
+  id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL, opened_boot_ns INTEGER NOT NULL, client TEXT NOT NULL,
+  client_port INTEGER NOT NULL, machine TEXT NOT NULL, machine_port INTEGER NOT NULL, protocol INTEGER NOT NULL,
+  opened_ns INTEGER NOT NULL, as_of_ns INTEGER NOT NULL, closed_ns INTEGER, ending TEXT NOT NULL,
+  grant_serial INTEGER NOT NULL, request INTEGER NOT NULL, requestor TEXT NOT NULL, machine_id TEXT NOT NULL,
+  client_packets INTEGER NOT NULL, client_bytes INTEGER NOT NULL, machine_packets INTEGER NOT NULL,
+  machine_bytes INTEGER NOT NULL, client_packets_before INTEGER NOT NULL, client_bytes_before INTEGER NOT NULL,
+  machine_packets_before INTEGER NOT NULL, machine_bytes_before INTEGER NOT NULL, flags INTEGER NOT NULL,
+  run INTEGER NOT NULL
+) STRICT;
+CREATE INDEX flows_by_opening ON flows(opened_boot_ns, client_port);
+CREATE INDEX flows_by_grant ON flows(grant_serial);
+CREATE INDEX flows_open ON flows(run) WHERE closed_ns IS NULL;
+CREATE INDEX flows_closed ON flows(closed_ns) WHERE closed_ns IS NOT NULL;
+)sql";
+
+// Signed heads, how far others were told of the audit, when tokens were last used; and the checkpoint below which records may go.
+// It rises only, to a record that is there and not the last.
+constexpr const char* version_8 = R"sql(
+CREATE TABLE audit_keys(id TEXT PRIMARY KEY, public_key BLOB NOT NULL, since_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_heads(sequence INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
+CREATE TABLE audit_checkpoint(
+  only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL, hash BLOB NOT NULL, line TEXT NOT NULL
+) STRICT;
+INSERT INTO audit_checkpoint VALUES (1, 0, zeroblob(32), '');
+
+DROP TRIGGER audit_no_delete;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+WHEN OLD.sequence > ifnull((SELECT sequence FROM audit_checkpoint), 0)
+BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_checkpoint_rises BEFORE UPDATE ON audit_checkpoint
+WHEN NEW.line = '' OR NOT EXISTS (SELECT 1 FROM audit WHERE sequence = NEW.sequence AND hash = NEW.hash
+  AND sequence > OLD.sequence AND sequence < (SELECT sequence FROM audit_head))
+BEGIN SELECT raise(ABORT, 'the checkpoint of the audit rises to a record that is there'); END;
+CREATE TRIGGER audit_checkpoint_stays BEFORE DELETE ON audit_checkpoint
+BEGIN SELECT raise(ABORT, 'the audit has one checkpoint'); END;
+CREATE TRIGGER audit_checkpoint_single BEFORE INSERT ON audit_checkpoint
+BEGIN SELECT raise(ABORT, 'the audit has one checkpoint'); END;
+
+-- How far somebody outside was told of the audit.
+CREATE TABLE audit_cursors(name TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE token_uses(id TEXT PRIMARY KEY, last_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX grants_by_start ON grants(start_ns);
+)sql";
+
+constexpr std::array migrations{version_1, version_2, version_3, version_4, version_5, version_6, version_7, version_8};
 
 int pragma(SQLite::Database& database, const char* name) {
   return database.execAndGet(std::string("PRAGMA ") + name).getInt();

@@ -12,10 +12,13 @@
 #include <cstring>
 #include <string>
 
+#include "controlplane/store/audit_keeper.hpp"
 #include "controlplane/store/audit_log.hpp"
 #include "controlplane/store/catalog_tables.hpp"
+#include "controlplane/store/flow_table.hpp"
 #include "controlplane/store/grant_tables.hpp"
 #include "controlplane/store/lock_file.hpp"
+#include "controlplane/store/review_queries.hpp"
 #include "controlplane/store/schema.hpp"
 #include "controlplane/store/statement.hpp"
 
@@ -58,7 +61,7 @@ std::uint64_t highest(std::uint64_t mark, std::uint64_t number) {
 
 }  // namespace
 
-struct SqliteStore::Parts {
+struct SqliteStore::Parts : core::FlowStore, core::ReviewStore {
   Parts(LockFile held, std::unique_ptr<SQLite::Database> opened, std::filesystem::path path, const core::Clock& now,
         StoreOptions chosen)
       : lock(std::move(held)),
@@ -72,6 +75,8 @@ struct SqliteStore::Parts {
         tokens(*database),
         grants(*database),
         audit(*database),
+        keeper(*database, audit),
+        flow_table(*database),
         raise_mark(*database, "UPDATE marks SET value = ?2 WHERE name = ?1 AND value < ?2"),
         read_mark(*database, "SELECT value FROM marks WHERE name = ?") {}
 
@@ -79,6 +84,14 @@ struct SqliteStore::Parts {
   bool overwrite();
   void raise(const char* mark, std::uint64_t value);
   std::uint64_t mark(const char* name);
+
+  core::Result<void> write(const std::vector<core::FlowNews>& news, std::uint64_t run) override;
+  core::Result<std::vector<core::FlowRecord>> flows(const core::FlowQuery& query) override;
+  core::Result<std::size_t> end_unseen(std::uint64_t run, core::UtcTime now, std::size_t at_most) override;
+  core::Result<std::size_t> forget(core::UtcTime since, std::uint64_t kept, std::size_t at_most) override;
+  core::Result<core::ReviewFacts> review(core::UtcTime from, core::UtcTime to, core::UtcTime now) override;
+  core::Result<void> note_token_uses(const std::map<std::string, core::UtcTime>& last) override;
+  core::Result<std::map<std::string, core::UtcTime>> token_uses() override;
 
   LockFile lock;
   std::filesystem::path file;
@@ -91,6 +104,9 @@ struct SqliteStore::Parts {
   TokenTable tokens;
   GrantTables grants;
   AuditLog audit;
+  AuditKeeper keeper;
+  FlowTable flow_table;
+  std::optional<HeadKey> key;
   SQLite::Statement raise_mark, read_mark;
 };
 
@@ -213,10 +229,161 @@ core::Result<std::vector<core::AuditRecord>> SqliteStore::audit(const core::Audi
 }
 
 core::Result<std::uint64_t> SqliteStore::verify_audit() {
+  const auto checked = check_audit({});
+  if (!checked) return checked.error();
+  return checked->records;
+}
+
+core::Result<core::AuditCheck> SqliteStore::check_audit(const std::vector<std::string>& heads) {
   try {
-    return parts_->audit.verify();
+    return parts_->keeper.check(heads);
   } catch (const std::exception& failure) {
     return describe(failure, parts_->file, "verified");
+  }
+}
+
+core::Result<void> SqliteStore::sign_with(HeadKey key) {
+  try {
+    SQLite::Transaction transaction(*parts_->database, SQLite::TransactionBehavior::IMMEDIATE);
+    parts_->keeper.introduce(key, parts_->clock.now().utc);
+    transaction.commit();
+    parts_->key = std::move(key);
+    return {};
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "written");
+  }
+}
+
+core::Result<std::optional<std::string>> SqliteStore::sign_head(bool stopping) {
+  try {
+    const core::UtcTime now = parts_->clock.now().utc;
+    if (!parts_->key || !parts_->keeper.head_due(now, stopping)) return std::optional<std::string>();
+    SQLite::Transaction transaction(*parts_->database, SQLite::TransactionBehavior::IMMEDIATE);
+    const auto head = parts_->keeper.sign_head(*parts_->key, now);
+    if (!head) return head.error();
+    transaction.commit();
+    return std::optional(head->line());
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "written");
+  }
+}
+
+core::Result<std::size_t> SqliteStore::retain(core::UtcTime since, std::size_t at_most) {
+  try {
+    const core::UtcTime now = parts_->clock.now().utc;
+    const bool due = parts_->key && parts_->keeper.checkpoint_due(now);
+    const std::uint64_t end = due ? parts_->keeper.removable(since) : 0;
+    SQLite::Transaction transaction(*parts_->database, SQLite::TransactionBehavior::IMMEDIATE);
+    if (end != 0) parts_->keeper.raise_checkpoint(end, *parts_->key, now);
+    const std::size_t removed = parts_->keeper.remove(at_most);
+    transaction.commit();
+    return removed;
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "written");
+  }
+}
+
+core::FlowStore& SqliteStore::flows() {
+  return *parts_;
+}
+
+core::Result<void> SqliteStore::Parts::write(const std::vector<core::FlowNews>& news, std::uint64_t run) {
+  try {
+    SQLite::Transaction transaction(*database, SQLite::TransactionBehavior::IMMEDIATE);
+    for (const core::FlowNews& each : news) flow_table.write(each, run);
+    transaction.commit();
+    return {};
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "written");
+  }
+}
+
+core::Result<std::vector<core::FlowRecord>> SqliteStore::Parts::flows(const core::FlowQuery& query) {
+  try {
+    return flow_table.find(query);
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "read");
+  }
+}
+
+core::Result<std::size_t> SqliteStore::Parts::end_unseen(std::uint64_t run, core::UtcTime now, std::size_t at_most) {
+  try {
+    return flow_table.end_unseen(run, now, at_most);
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "written");
+  }
+}
+
+core::Result<std::size_t> SqliteStore::Parts::forget(core::UtcTime since, std::uint64_t kept, std::size_t at_most) {
+  try {
+    return flow_table.forget(since, kept, at_most);
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "written");
+  }
+}
+
+core::ReviewStore& SqliteStore::reviews() {
+  return *parts_;
+}
+
+core::Result<core::ReviewFacts> SqliteStore::Parts::review(core::UtcTime from, core::UtcTime to, core::UtcTime now) {
+  try {
+    return store::review(*database, from, to, now);
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "read");
+  }
+}
+
+core::Result<void> SqliteStore::Parts::note_token_uses(const std::map<std::string, core::UtcTime>& last) {
+  try {
+    SQLite::Transaction transaction(*database, SQLite::TransactionBehavior::IMMEDIATE);
+    store::note_token_uses(*database, last);
+    transaction.commit();
+    return {};
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "written");
+  }
+}
+
+core::Result<std::map<std::string, core::UtcTime>> SqliteStore::Parts::token_uses() {
+  try {
+    return store::token_uses(*database);
+  } catch (const std::exception& failure) {
+    return describe(failure, file, "read");
+  }
+}
+
+core::Result<std::vector<core::AuditRecord>> SqliteStore::audit_after(std::uint64_t sequence, std::size_t at_most) {
+  try {
+    return parts_->audit.after(sequence, at_most);
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "read");
+  }
+}
+
+core::Result<std::uint64_t> SqliteStore::cursor(const std::string& name) {
+  try {
+    {
+      SQLite::Statement select(*parts_->database, "SELECT sequence FROM audit_cursors WHERE name = ?");
+      Run row(select);
+      row.text(name);
+      if (row.next()) return row.number();
+    }
+    const std::uint64_t end = parts_->audit.head().sequence;
+    if (const auto set = set_cursor(name, end); !set) return set.error();
+    return end;
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "read");
+  }
+}
+
+core::Result<void> SqliteStore::set_cursor(const std::string& name, std::uint64_t sequence) {
+  try {
+    SQLite::Statement put(*parts_->database, "INSERT INTO audit_cursors VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET sequence = excluded.sequence");
+    Run(put).text(name).number(sequence).execute();
+    return {};
+  } catch (const std::exception& failure) {
+    return describe(failure, parts_->file, "written");
   }
 }
 

@@ -9,6 +9,9 @@
 #include <memory>
 
 #include "controlplane/core/ports.hpp"
+#include "controlplane/core/review.hpp"
+#include "controlplane/core/trail.hpp"
+#include "controlplane/store/head_key.hpp"
 
 namespace postern::store {
 
@@ -29,6 +32,24 @@ class SqliteStore final : public core::Store {
   core::Result<void> commit(const std::vector<core::ChangeSet>& changes) override;
   core::Result<std::vector<core::AuditRecord>> audit(const core::AuditQuery& query) override;
   core::Result<std::uint64_t> verify_audit() override;
+
+  core::Result<core::AuditCheck> check_audit(const std::vector<std::string>& heads) override;
+
+  // Signed heads and retention, without which nothing is signed or removed.
+  core::Result<void> sign_with(HeadKey key);
+  // If one is due, or records came since the last and we are `stopping`: the line to be kept elsewhere too.
+  core::Result<std::optional<std::string>> sign_head(bool stopping = false);
+  // Takes out records that are older, at most so many in a call; once a day it leaves a checkpoint and a record of it.
+  core::Result<std::size_t> retain(core::UtcTime since, std::size_t at_most);
+
+  core::Result<std::vector<core::AuditRecord>> audit_after(std::uint64_t sequence, std::size_t at_most);  // oldest first
+  // How far `name` has got in the audit; one that is new begins at its end, and that is kept.
+  core::Result<std::uint64_t> cursor(const std::string& name);
+  core::Result<void> set_cursor(const std::string& name, std::uint64_t sequence);
+
+  // In the same file; they live as long as this.
+  core::FlowStore& flows();
+  core::ReviewStore& reviews();
 
  private:
   struct Parts;

@@ -204,7 +204,17 @@ def successes():
     call(204, "DELETE", "/v1/tokens/{id}", {"id": token["id"]})
     call(200, "GET", "/v1/audit", query="?limit=1000")
     call(200, "GET", "/v1/audit", query="?machine=vm1&principal=root&operation=machine.put&from=2020-01-01T00:00:00Z&before=9999")
+    call(200, "GET", "/v1/audit", query="?format=csv")
+    call(200, "GET", "/v1/audit", query="?format=jsonl&limit=1")
+    if not call(200, "GET", "/v1/audit/flows")["flows"]:
+        fault("GET /v1/audit/flows: no connection was there to be looked at")
+    call(200, "GET", "/v1/audit/flows", query="?format=csv&machine=vm1&open=false")
+    call(200, "GET", "/v1/audit/flows", query="?format=jsonl&limit=1")
+    if not call(200, "GET", "/v1/audit/review")["uses"]:
+        fault("GET /v1/audit/review: nobody did anything")
+    call(200, "GET", "/v1/audit/review", query="?format=csv&from=2020-01-01T00:00:00Z")
     call(200, "GET", "/v1/audit/verify")
+    call(200, "POST", "/v1/audit/verify", body={"heads": []})
 
 
 def refusals():

@@ -71,9 +71,14 @@ void MemoryStore::apply(const core::ChangeSet& change, Content& content) {
 }
 
 core::Result<std::vector<core::AuditRecord>> MemoryStore::audit(const core::AuditQuery& query) {
+  if (unreadable) return core::Error{core::ErrorCode::store_failed, "disk on fire", "", {}};
   std::vector<core::AuditRecord> found;
   for (auto record = content_.records.rbegin(); record != content_.records.rend(); ++record) {
     if (query.before_sequence > 0 && record->sequence >= query.before_sequence) continue;
+    if (record->sequence < query.from_sequence) break;
+    const auto names = [&](const std::string& id) { return core::folded(id) == core::folded(query.machine); };
+    if (!query.machine.empty() && std::none_of(record->machines.begin(), record->machines.end(), names)) continue;
+    if ((query.from && record->time < *query.from) || (query.to && record->time >= *query.to)) continue;
     if (!query.principal.empty() && record->principal != query.principal) continue;
     if (!query.operation.empty() && record->operation != query.operation) continue;
     if (found.size() < query.limit) found.push_back(*record);

@@ -16,6 +16,8 @@ class MemoryStore : public core::Store {
   core::Result<std::vector<core::AuditRecord>> audit(const core::AuditQuery& query) override;
   core::Result<std::uint64_t> verify_audit() override { return content_.records.size(); }
 
+  bool unreadable = false;  // audit() fails
+
   const std::vector<core::AuditRecord>& records() const { return content_.records; }  // oldest first
   const std::map<std::uint64_t, core::Grant>& grants() const { return content_.grants; }
   const std::map<std::uint64_t, core::Request>& requests() const { return content_.requests; }

@@ -292,6 +292,35 @@ void GateClient::stream(const std::string& target, const std::string& last_id,
   if (status >= 400) throw failure_from(status, json::parse(refusal, nullptr, false));
 }
 
+void GateClient::download(const std::string& target, const std::function<void(std::string_view)>& sink) const {
+  const std::string where = endpoint_.url.empty() ? endpoint_.socket : endpoint_.url;
+  Connection connection(endpoint_.url.empty() ? connect_unix(endpoint_.socket) : connect_url(endpoint_.url));
+  error_code error;
+  http::write(connection, request_for(endpoint_, "GET", target, nullptr), error);
+  boost::beast::flat_buffer buffer;
+  http::response_parser<http::buffer_body> parser;
+  parser.body_limit(boost::none);
+  error = {};
+  http::read_header(connection, buffer, parser, error);
+  const bool wanted = !error && parser.get().result_int() < 400;
+  std::string refusal;
+  std::array<char, 65536> piece;
+  while (!error && !parser.is_done()) {
+    parser.get().body().data = piece.data();
+    parser.get().body().size = piece.size();
+    http::read(connection, buffer, parser, error);
+    if (error == http::error::need_buffer) error = {};
+    const std::string_view got(piece.data(), piece.size() - parser.get().body().size);
+    if (wanted) {
+      sink(got);
+    } else if (refusal.size() < answer_bytes_max) {
+      refusal += got;
+    }
+  }
+  if (error) unreachable(where, "the answer broke off: " + error.message(), "what came is not all there is");
+  if (!wanted) throw failure_from(parser.get().result_int(), json::parse(refusal, nullptr, false));
+}
+
 bool GateClient::daemon_sees_no_address() const {
   if (endpoint_.url.empty()) return true;
   const std::string host = split_url(endpoint_.url).host;

@@ -35,6 +35,8 @@ class GateClient {
   // Target as it goes on the wire (see encoded()). Throws Failure: `unreachable` if there is no daemon or no whole
   // answer within 30 s, and for every status from 400 on with what the daemon said.
   Answer call(std::string_view method, const std::string& target, const nlohmann::json* body = nullptr) const;
+  // Hands over the body piece by piece as it comes, of any length; throws like call(), also if it breaks off.
+  void download(const std::string& target, const std::function<void(std::string_view)>& sink) const;
   nlohmann::json get(const std::string& target) const { return call("GET", target).body; }
 
   // Tells each event of the stream until the daemon ends it; goes on after `last_id` if that is not empty. Throws as call().

@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   PolicyVerbs policy(app, chosen);
   SwitchVerbs switches(app, chosen);
   TokenVerbs token(app, chosen);
+  SessionsVerb sessions(app, chosen);
   AuditVerbs audit(app, chosen);
 
   try {

@@ -151,6 +151,18 @@ class TokenVerbs {
   std::string principal_, role_ = "requester", scope_, duration_, id_;
 };
 
+class SessionsVerb {
+ public:
+  SessionsVerb(CLI::App& app, Verb& chosen);
+
+ private:
+  void run(const Desk& desk) const;
+  std::string machine_, principal_, from_, to_;
+  std::uint64_t grant_ = 0;
+  unsigned limit_ = 0;
+  bool open_ = false, csv_ = false, json_lines_ = false;
+};
+
 class AuditVerbs {
  public:
   AuditVerbs(CLI::App& app, Verb& chosen);
@@ -158,8 +170,10 @@ class AuditVerbs {
  private:
   void list(const Desk& desk) const;
   void verify(const Desk& desk) const;
-  std::string machine_, principal_, operation_, from_, to_;
-  unsigned limit_ = 50;
+  void review(const Desk& desk) const;
+  std::string machine_, principal_, operation_, from_, to_, heads_, review_from_, review_to_;
+  unsigned limit_ = 0;
+  bool csv_ = false, json_lines_ = false, review_csv_ = false;
 };
 
 }  // namespace postern::cli

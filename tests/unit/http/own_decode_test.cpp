@@ -141,12 +141,12 @@ TEST_CASE("queries") {
         {"to is no time", "?to=2020-13-01T00:00:00Z", "to"},
     }));
     DYNAMIC_SECTION(row.name) {
-      const auto query = http::decode_audit_query(target_of(std::string("/v1/audit") + row.query));
+      const auto query = http::decode_audit_query(target_of(std::string("/v1/audit") + row.query), "");
       CHECK(query.has_value() == (row.fault == nullptr));
       if (row.fault) CHECK(query.error().target == row.fault);
     }
-    CHECK(http::decode_audit_query(target_of("/v1/audit?since=x")).error().faults.at(0).target == "since");
-    CHECK(http::decode_audit_query(target_of("/v1/audit"))->limit == 100);
+    CHECK(http::decode_audit_query(target_of("/v1/audit?since=x"), "").error().faults.at(0).target == "since");
+    CHECK(http::decode_audit_query(target_of("/v1/audit"), "")->query.limit == 100);
   }
 }
 

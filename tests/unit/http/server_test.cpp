@@ -25,6 +25,11 @@ http::HttpResponse echo(const http::HttpRequest& request, const http::Peer& peer
   }
   if (request.target == "/empty") response.body.clear();
   response.identified = request.target == "/known";
+  if (request.target == "/parts" || request.target == "/breaks")
+    response.parts = [n = 0, breaks = request.target == "/breaks"]() mutable -> core::Result<http::BodyPart> {
+      if (breaks && n == 2) return core::Error{core::ErrorCode::store_failed, "gone", "", {}};
+      return http::BodyPart{n++ % 2 == 0 ? "part" : "", n == 4};
+    };
   if (request.target == "/large") response.body.assign(std::size_t{64} << 20, 'x');
   return response;
 }
@@ -52,6 +57,28 @@ bool answers(test::RunningServer& server) {
 }
 
 }  // namespace
+
+TEST_CASE("a body in parts is chunked, ends with the connection for HTTP/1.0, and breaks off where it fails") {
+  test::RunningServer server(echo);
+  auto modern = server.unix_client();
+  modern.send(request_text("GET", "/parts"));
+  const auto answer = modern.answer();
+  CHECK(answer.status == 200);
+  CHECK(answer.header("Transfer-Encoding") == "chunked");
+  CHECK_FALSE(modern.closed_within(50ms));
+  auto head = server.unix_client();
+  head.send(request_text("HEAD", "/parts"));
+  CHECK(head.answer().status == 200);
+  head.send(request_text("GET", "/after"));
+  CHECK(head.answer().body == "GET /after 0 uid=0");
+  auto old = server.unix_client();
+  old.send("GET /parts HTTP/1.0\r\n\r\n");
+  CHECK(old.closed_within(60s));
+  auto broken = server.tcp_client();
+  broken.send(request_text("GET", "/breaks"));
+  CHECK(broken.closed_within(60s));
+  CHECK(answers(server));
+}
 
 TEST_CASE("one connection carries many requests, over both kinds of socket") {
   test::RunningServer server(echo);

@@ -89,6 +89,8 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
   change.put_policies = {policy};
   REQUIRE(open_store(folder.file())->commit({change}));
   meddle(folder.file(),
+         "DROP TABLE flows; DROP TABLE token_uses; DROP TABLE audit_cursors; DROP INDEX grants_by_start; DROP TABLE audit_keys; DROP TABLE audit_heads; DROP TRIGGER audit_no_delete; DROP TABLE audit_checkpoint;"
+         "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;"
          "ALTER TABLE policies DROP COLUMN mode; ALTER TABLE grants DROP COLUMN max_session_s;"
          "ALTER TABLE machines DROP COLUMN excluded; DROP TABLE switches;"
          "ALTER TABLE grants DROP COLUMN extended_ns; ALTER TABLE grants DROP COLUMN by_duration;"
