@@ -12,6 +12,8 @@ pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf>=1.1)
 pkg_check_modules(LIBXDP REQUIRED IMPORTED_TARGET libxdp>=1.3)
 pkg_check_modules(NFCT REQUIRED IMPORTED_TARGET libnetfilter_conntrack>=1.0.8)
 find_path(CSV_INCLUDE csv.h REQUIRED)
+find_path(CJOSE_INCLUDE cjose/cjose.h REQUIRED)  # its .pc file wants jansson's headers, which we do not need
+find_library(CJOSE_LIBRARY cjose REQUIRED)
 find_program(POSTERN_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 find_program(POSTERN_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
 find_program(POSTERN_CCACHE ccache)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controlplane/core/drafts.hpp"
+#include "controlplane/core/principal_name.hpp"
 #include "controlplane/core/resource_id.hpp"
 #include "controlplane/core/text.hpp"
 
@@ -26,12 +27,8 @@ Result<Token> read_token(const TokenDraft& draft, UtcTime now) {
   token.principal.name = draft.principal.value_or("");
   if (!draft.principal) {
     faults.missing("principal");
-  } else if (token.principal.name.empty() || characters(token.principal.name) > 128 ||
-             has_control_characters(token.principal.name)) {
-    faults.add("principal", in_quotes(token.principal.name) + " is not a name of 1 to 128 characters.");
-  } else if (folded(token.principal.name) == own_name) {
-    faults.add("principal", in_quotes(token.principal.name) +
-                                " is what the audit calls the daemon itself: give the token another name.");
+  } else if (auto fault = plain_name_fault(token.principal.name); !fault.empty()) {
+    faults.add("principal", std::move(fault));
   }
   const auto names = role_names();
   Assignment assignment{folded(draft.role.value_or("")), draft.scope.value_or("/")};

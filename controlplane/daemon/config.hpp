@@ -13,6 +13,8 @@
 #include "controlplane/core/access.hpp"
 #include "controlplane/http/endpoint.hpp"
 #include "controlplane/http/identity.hpp"
+#include "controlplane/http/rate_limit.hpp"
+#include "controlplane/http/oidc.hpp"
 
 namespace postern::daemon {
 
@@ -27,6 +29,12 @@ struct WebhookTarget {
     const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
     return port == (tls ? "443" : "80") ? shown : shown + ":" + port;
   }
+};
+
+struct OidcConfig {
+  http::OidcRules rules;
+  std::string keys;  // absolute path, or https://…
+  std::string ca;    // PEM, for the URL; empty: whom the system trusts
 };
 
 struct Config {
@@ -44,6 +52,9 @@ struct Config {
   std::optional<std::chrono::seconds> audit_retention;  // none: records are kept for ever
   bool audit_journal = false;
   std::vector<WebhookTarget> audit_webhooks;
+  std::vector<http::CertificateRule> certificate_users;
+  http::Rate caller_rate, stranger_rate;
+  OidcConfig oidc;
   std::string log_level;
 
   std::filesystem::path audit_key() const { return state.string() + ".audit-key"; }

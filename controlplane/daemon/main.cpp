@@ -36,7 +36,7 @@ void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--help-options", line.page, "Print all options as a page (markdown), and end")
       ->check(CLI::IsMember({"markdown"}));
   for (const Option& option : option_table()) {
-    const std::string fallback = option.fallback.empty() || option.kind != Kind::text ? "" : " [" + std::string(option.fallback) + "]";
+    const std::string fallback = option.fallback.empty() || option.kind == Kind::list || option.kind == Kind::object ? "" : " [" + std::string(option.fallback) + "]";
     CLI::Option* flag = app.add_option(flag_of(option), line.words[std::string(option.key)],
                                        std::string(option.help) + " (" + std::string(option.bounds) + ")" + fallback);
     flag->type_name("");

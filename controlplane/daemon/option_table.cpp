@@ -6,9 +6,9 @@
 #include <array>
 #include <charconv>
 
-#include "controlplane/core/access.hpp"
 #include "controlplane/core/faults.hpp"
 #include "controlplane/daemon/audit_options.hpp"
+#include "controlplane/daemon/identity_options.hpp"
 #include "controlplane/daemon/options.hpp"
 #include "controlplane/http/endpoint.hpp"
 
@@ -222,30 +222,6 @@ Result<void> read_failsafe_services(const Json& value, Config& config) {
   return read_list(value, config.settings.failsafe_services, parse_service);
 }
 
-// {"alice": {"role": "requester", "scope": "/"}, "1001": {…}}; scope may be left out.
-Result<core::Assignment> read_user(const std::string& user, const Json& rule) {
-  const auto& roles = core::built_in_roles();
-  if (!rule.is_object() || !rule.contains("role") || !rule["role"].is_string())
-    return fault("User '" + user + "' must be an object with a role, such as {\"role\": \"requester\"}.");
-  for (const auto& [key, member] : rule.items())
-    if ((key != "role" && key != "scope") || !member.is_string())
-      return fault("User '" + user + "' has a member '" + key + "'; only the texts role and scope are known.");
-  core::Assignment assignment{rule["role"].get<std::string>(), rule.value("scope", std::string("/"))};
-  const auto same = [&](const core::Role& role) { return role.name == assignment.role; };
-  if (std::none_of(roles.begin(), roles.end(), same))
-    return fault("User '" + user + "' has the role '" + assignment.role + "', which does not exist.");
-  if (!assignment.scope.starts_with('/'))
-    return fault("User '" + user + "' has the scope '" + assignment.scope + "'; a scope begins with '/'.");
-  return assignment;
-}
-
-Result<void> read_users(const Json& value, Config& config) {
-  core::Faults faults;
-  for (const auto& [user, rule] : value.items())
-    if (auto assignment = faults.take(read_user(user, rule), "." + user)) config.users.push_back({user, *std::move(assignment)});
-  return outcome(faults);
-}
-
 Result<void> read_approval_ttl(const Json& value, Config& config) {
   const auto ttl = core::parse_duration(value.get<std::string>());
   if (!ttl) return ttl.error();
@@ -288,7 +264,7 @@ const std::vector<Option>& option_table() {
       {"tls_key", Kind::text, "", "absolute path, PEM", "Its private key, which others must not be able to read",
        read_tls_key, Reload::taken},
       {"tls_client_ca", Kind::text, "", "absolute path, PEM",
-       "If set, only clients that show a certificate of this CA are talked to; they need a token all the same",
+       "If set, only clients that show a certificate of this CA are talked to; who is not in certificate_users needs a token all the same",
        read_tls_client_ca, Reload::taken},
       {"public_url", Kind::text, "", "https://…",
        "Where clients reach a TLS front of ours: its Host is accepted, links in answers begin with it",
@@ -307,6 +283,27 @@ const std::vector<Option>& option_table() {
       {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"}})",
        "Roles of local users at the Unix socket, also of members of its group that shall be less than admin",
        read_users, Reload::taken_and_told},
+      {"certificate_users", Kind::object, "{}",
+       R"({"CN=…,O=…", "email:…", "uri:…" or "dns:…": {"role": …, "scope": "/", "principal": …}})",
+       "Who logs in with a client certificate of tls_client_ca and needs no token, by its whole subject or an alternative name",
+       read_certificate_users, Reload::taken_and_told},
+      {"oidc_issuer", Kind::text, "", "https://…", "Whose access tokens (JWT) log in, exactly as their 'iss' says; empty: nobody's",
+       read_oidc_issuer},
+      {"oidc_audience", Kind::list, "[]", "texts", "One of which the tokens must be for ('aud')", read_oidc_audience},
+      {"oidc_keys", Kind::text, "", "absolute path or https://…",
+       "The issuer's keys, a JWKS: a file, read again when it changes, or a URL, fetched every ten minutes and for unknown keys", read_oidc_keys},
+      {"oidc_ca", Kind::text, "", "absolute path, PEM", "Whose certificates to trust at that URL; whom the system trusts if empty", read_oidc_ca},
+      {"oidc_name_claim", Kind::text, "sub", "name of a claim", "Which claim is the caller's name, with 'oidc:' in front", read_oidc_name_claim},
+      {"oidc_roles_claim", Kind::text, "roles", "name of a claim, with dots between for one inside another", "Which claim has the roles: a text or a list",
+       read_oidc_roles_claim},
+      {"oidc_roles", Kind::object, "{}", R"({"VALUE": {"role": …, "scope": "/"}})", "What a value of that claim may do here", read_oidc_roles},
+      {"oidc_principals", Kind::object, "{}", R"({"NAME": "alice"})", "Whose name, of Unix users and tokens, a value of oidc_name_claim stands for",
+       read_oidc_principals},
+      {"rate_limit", Kind::number, "2000", "0 to 1000000",
+       "Calls a second that each caller may make, four times as many at once; 0: no limit, which root at the Unix socket never has",
+       read_rate_limit, Reload::taken_and_told},
+      {"failed_login_limit", Kind::number, "300", "0 to 1000000",
+       "Calls a minute without a good log-in that each source may make; 0: no limit", read_failed_login_limit, Reload::taken_and_told},
       {"failsafe_sources", Kind::list, "[]", "addresses and blocks",
        "Sources that are never gated: whoever must always get in", read_failsafe_sources, Reload::taken_and_told},
       {"failsafe_services", Kind::list, "[]", "ADDRESS:PORT/tcp or /udp", "Services that are never gated",

@@ -32,6 +32,8 @@ std::string kind_fault(const Option& option, const Json& value) {
   switch (option.kind) {
     case Kind::text:
       return value.is_string() ? "" : "Must be a string, not " + value.dump() + ".";
+    case Kind::number:
+      return value.is_number_unsigned() ? "" : "Must be a whole number, not " + value.dump() + ".";
     case Kind::object:
       return value.is_object() ? "" : "Must be an object, not " + value.dump() + ".";
     case Kind::list:

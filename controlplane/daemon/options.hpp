@@ -17,7 +17,7 @@ namespace postern::daemon {
 
 using Json = nlohmann::ordered_json;
 
-enum class Kind { text, list, object };
+enum class Kind { text, number, list, object };
 
 // What a reload (SIGHUP) does with a value that changed. The audit names every option that was taken over; of one that is
 // `told` it has the values too, which is not for secrets.

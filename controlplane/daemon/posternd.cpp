@@ -15,6 +15,7 @@
 #include "controlplane/daemon/audit_keeping.hpp"
 #include "controlplane/daemon/audit_push.hpp"
 #include "controlplane/daemon/event_pump.hpp"
+#include "controlplane/daemon/issuer_keys.hpp"
 #include "controlplane/daemon/local_addresses.hpp"
 #include "controlplane/daemon/randomness.hpp"
 #include "controlplane/daemon/system_clock.hpp"
@@ -324,6 +325,13 @@ Exit run(const Loaded& loaded, Reader reread) {
     watch.every(certificate_look_period, [&] { look_at_certificate(); });
   }
 
+  OidcLogin oidc(io, config.oidc, clock, gatekeeper);  // access tokens of an issuer
+  if (!config.oidc.rules.issuer.empty()) {
+    oidc.look();
+    watch.every(certificate_look_period, [&] { oidc.look(); });
+    api.set_access_tokens([&](std::string_view token) { return oidc.principal_of(token); });
+  }
+
   Reloader reload(loaded, std::move(reread), gatekeeper, api, *tls ? &**tls : nullptr);
   asio::signal_set hangup(io, SIGHUP);
   std::function<void(boost::system::error_code, int)> on_hangup = [&](boost::system::error_code error, int) {
@@ -342,6 +350,7 @@ Exit run(const Loaded& loaded, Reader reread) {
     watch.stop();
     events.stop();
     audit_push.stop();
+    oidc.stop();
     hangup.cancel();
     server.stop([&] { signals.cancel(); });
     signals.async_wait(on_signal);

@@ -37,9 +37,12 @@ bool is_of_tls(const Option& option) {
 http::ApiOptions api_options(const Config& config) {
   http::ApiOptions options;
   options.identity = {.users = config.users,
+                      .certificates = config.certificate_users,
                       .admin_group = config.socket_group.value_or(getegid()),
                       .trusted_proxies = config.trusted_proxies};
   options.public_url = config.public_url;
+  options.caller_rate = config.caller_rate;
+  options.stranger_rate = config.stranger_rate;
   return options;
 }
 

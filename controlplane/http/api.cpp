@@ -7,10 +7,11 @@
 #include <chrono>
 
 #include "controlplane/http/host_guard.hpp"
+#include "controlplane/http/oidc.hpp"
 #include "controlplane/http/openapi.hpp"
+#include "controlplane/http/peer.hpp"
 #include "controlplane/http/problem.hpp"
 #include "controlplane/http/request_id.hpp"
-#include "controlplane/http/routes.hpp"
 #include "controlplane/http/target.hpp"
 
 namespace postern::http {
@@ -60,6 +61,19 @@ std::optional<HttpResponse> open_to_all(const HttpRequest& request, const Target
   return HttpResponse{.body = R"({"ready":true})", .headers = {}};
 }
 
+HttpResponse too_many(std::chrono::seconds wait, const std::string& whose, Dialect dialect) {
+  HttpResponse response = error_response(
+      {core::ErrorCode::too_many_requests, "Too many requests " + whose + "; try again in " + std::to_string(wait.count()) + " s.", "", {}},
+      dialect);
+  for (auto& [name, value] : response.headers)
+    if (name == "Retry-After") value = std::to_string(wait.count());
+  return response;
+}
+
+bool is_local_root(const Peer& peer) {
+  return peer.local && peer.local->uid == 0;
+}
+
 void add_headers(HttpResponse& response, const std::string& id, const std::string& client_id,
                  const HttpRequest& request, const Peer& peer) {
   auto& headers = response.headers;
@@ -105,24 +119,54 @@ HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
 
 core::Result<core::Principal> Api::identify(const HttpRequest& request, const Peer& peer) const {
   return http::identify(request, peer, options_.identity,
-                        [this](std::string_view token) { return gatekeeper_.authenticate(token); });
+                        [this](std::string_view token) {
+                          if (access_tokens_ && looks_like_jwt(token)) return access_tokens_(token);
+                          return gatekeeper_.authenticate(token);
+                        });
+}
+
+std::string Api::source(const HttpRequest& request, const Peer& peer) const {
+  return source_name(caller_address(request, peer, options_.identity), peer);
+}
+
+// A call that names nobody known. Where too many come from, that is said instead, and the log does not fill with it; a good
+// token from the same source is served all the same.
+HttpResponse Api::stranger(const core::Error& error, const HttpRequest& request, const Peer& peer, Told& told) {
+  const Dialect dialect = is_azure_path(request.target) ? Dialect::azure : Dialect::own;
+  const auto wait = strangers_.take(source(request, peer), options_.now());
+  if (!wait) return error_response(error, dialect);
+  ++counts_.limited_sources;
+  told.quiet = true;
+  return too_many(*wait, "that name nobody known came from this source", dialect);
 }
 
 HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& told) {
   const Dialect dialect = is_azure_path(request.target) ? Dialect::azure : Dialect::own;
   const auto fail = [dialect](const core::Error& error) { return error_response(error, dialect); };
 
-  if (const auto host = check_host(request, peer, options_.public_url); !host) return fail(host.error());
+  if (const auto host = check_host(request, peer, options_.public_url); !host) return stranger(host.error(), request, peer, told);
   auto target = parse_target(request.target);
   if (target) {
     if (auto response = open_to_all(request, *target, gatekeeper_)) {
       told.quiet = true;
-      return *std::move(response);
+      const auto wait = is_local_root(peer) ? std::nullopt : open_.take(source(request, peer), options_.now());
+      if (!wait) return *std::move(response);
+      ++counts_.limited_sources;
+      return too_many(*wait, "came from this source", dialect);
     }
   }
   auto principal = identify(request, peer);
-  if (!principal) return fail(principal.error());
+  if (!principal) {
+    ++counts_.failed_logins;
+    return stranger(principal.error(), request, peer, told);
+  }
   told.who = principal->name;
+  if (!is_local_root(peer)) {
+    if (const auto wait = callers_.take(core::folded(principal->name), options_.now())) {
+      ++counts_.limited_callers;
+      return too_many(*wait, "were made as '" + principal->name + "'", dialect);
+    }
+  }
   if (!target) return fail(target.error());
   Match match = match_route(request.method, *target);
   if (!match.route) {
@@ -146,7 +190,8 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       .api = *this,
       .links = {options_.public_url.empty() ? (peer.tls ? "https://" : "http://") + host : options_.public_url,
                 options_.page_size},
-      .accept = request.first("accept").value_or("")};
+      .accept = request.first("accept").value_or(""),
+      .counts = counts_};
   return match.route->handler(call);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journey of one call: host checked, caller identified, route found, api-version checked, handled, headers and
-// log line added. Synchronous, on the core's thread; never throws.
+// The journey of one call: host checked, caller identified and his calls counted, route found, api-version checked, handled,
+// headers and log line added. Synchronous, on the core's thread; never throws.
 #pragma once
 
 #include <map>
@@ -10,6 +10,8 @@
 #include "controlplane/core/access.hpp"
 #include "controlplane/http/identity.hpp"
 #include "controlplane/http/message.hpp"
+#include "controlplane/http/rate_limit.hpp"
+#include "controlplane/http/routes.hpp"
 
 namespace postern::http {
 
@@ -17,6 +19,10 @@ struct ApiOptions {
   IdentityRules identity;
   std::string public_url;       // of a front, without trailing '/'; empty: none
   std::size_t page_size = 100;  // policies a page
+  // Of calls; root over the Unix socket has no limit. A source is an IPv4 address, a /64 of IPv6, a local user.
+  Rate caller_rate = {};    // each known caller, and each source of health checks
+  Rate stranger_rate = {};  // each source of calls that name nobody known
+  RateLimit::Time (*now)() = std::chrono::steady_clock::now;
 };
 
 // How many event streams there are, by whose they are.
@@ -27,9 +33,17 @@ struct StreamCount {
 
 class Api {
  public:
-  Api(core::Gatekeeper& gatekeeper, ApiOptions options) : gatekeeper_(gatekeeper), options_(std::move(options)) {}
+  Api(core::Gatekeeper& gatekeeper, ApiOptions options)
+      : gatekeeper_(gatekeeper), options_(std::move(options)), callers_(options_.caller_rate), open_(options_.caller_rate), strangers_(options_.stranger_rate) {}
 
-  void set_options(ApiOptions options) { options_ = std::move(options); }
+  // Judges tokens that look like a JWT; all others, and these too without it, are the gate's own.
+  void set_access_tokens(Authenticate judge) { access_tokens_ = std::move(judge); }
+  void set_options(ApiOptions options) {
+    options_ = std::move(options);
+    callers_.change(options_.caller_rate);
+    open_.change(options_.caller_rate);
+    strangers_.change(options_.stranger_rate);
+  }
 
   HttpResponse handle(const HttpRequest& request, const Peer& peer);
   core::Result<core::Principal> identify(const HttpRequest& request, const Peer& peer) const;
@@ -38,10 +52,15 @@ class Api {
  private:
   struct Told;  // what the log line says of the call
   HttpResponse answer(const HttpRequest& request, const Peer& peer, Told& told);
+  HttpResponse stranger(const core::Error& error, const HttpRequest& request, const Peer& peer, Told& told);
+  std::string source(const HttpRequest& request, const Peer& peer) const;
 
   core::Gatekeeper& gatekeeper_;
   ApiOptions options_;
   std::shared_ptr<StreamCount> streams_ = std::make_shared<StreamCount>();  // sessions that are given up count down after us
+  RateLimit callers_, open_, strangers_;
+  CallCounts counts_;
+  Authenticate access_tokens_;
 };
 
 }  // namespace postern::http

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "controlplane/core/principal_name.hpp"
+#include "controlplane/core/text.hpp"
 #include "controlplane/http/endpoint.hpp"
 
 namespace postern::http {
@@ -20,7 +22,7 @@ std::string user_name(std::uint32_t uid) {
   passwd entry{};
   passwd* found = nullptr;
   if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found) return found->pw_name;
-  return "uid:" + std::to_string(uid);
+  return std::string(core::uid_kind) + std::to_string(uid);
 }
 
 // A user's own rule goes before the group: to reach the socket one must be in the group, and may still be less.
@@ -38,6 +40,24 @@ core::Result<core::Principal> local_principal(const UnixPeer& peer, const Identi
   if (in_group) return core::Principal{name, {admin}};
   return unknown_caller("User '" + name + "' (uid " + std::to_string(peer.uid) +
                         ") is not root, not in the gate's group and not in the configuration's users; send a token.");
+}
+
+core::Result<core::Principal> certified_principal(const ClientCertificate& certificate, const IdentityRules& rules) {
+  constexpr std::string_view or_token = "; send a token.";
+  if (!certificate.fault.empty())
+    return unknown_caller("The client certificate names nobody: " + certificate.fault + std::string(or_token));
+  if (std::chrono::system_clock::now() >= certificate.end)
+    return unknown_caller("The client certificate was good when the connection began, and is not any more.");
+  std::optional<core::Principal> found;
+  for (const CertificateRule& rule : rules.certificates) {
+    if (std::find(certificate.names.begin(), certificate.names.end(), rule.name) == certificate.names.end()) continue;
+    if (found) return unknown_caller("The client certificate has names of several users in certificate_users" + std::string(or_token));
+    found = core::Principal{rule.principal, {rule.assignment}};
+  }
+  if (found) return *std::move(found);
+  std::string names;
+  for (const auto& name : certificate.names) names += (names.empty() ? "" : ", ") + core::in_quotes(name);
+  return unknown_caller("The client certificate's names (" + names + ") are not in certificate_users" + std::string(or_token));
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -72,6 +92,7 @@ core::Result<core::Principal> identify(const HttpRequest& request, const Peer& p
   const auto fields = request.all("authorization");
   if (fields.empty()) {
     if (peer.local) return local_principal(*peer.local, rules);
+    if (peer.certificate && !rules.certificates.empty()) return certified_principal(*peer.certificate, rules);
     return unknown_caller("Authentication failed. The 'Authorization' header is missing.");
   }
   constexpr std::string_view scheme = "bearer ";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who calls and from where: bearer token, or the kernel's word about the peer of the Unix socket; the address that
-// "my IP" means. Says who somebody is, never what they may do.
+// Who calls and from where: bearer token, client certificate, or the kernel's word about the peer of the Unix socket; the
+// address that "my IP" means. Says who somebody is, never what they may do.
 #pragma once
 
 #include <functional>
@@ -21,15 +21,23 @@ struct UserRule {
   core::Assignment assignment;
 };
 
+// Whom a client certificate is that has this name among its own.
+struct CertificateRule {
+  std::string name;       // as ClientCertificate has it
+  std::string principal;  // "cert:" and the name, unless the configuration says who it is
+  core::Assignment assignment;
+};
+
 struct IdentityRules {
   std::vector<UserRule> users;
+  std::vector<CertificateRule> certificates = {};
   std::optional<std::uint32_t> admin_group;
   std::vector<core::Prefix> trusted_proxies;
 };
 
 using Authenticate = std::function<core::Result<core::Principal>(std::string_view token)>;
 
-// A token, where one is sent, goes before the peer's credentials.
+// A token, where one is sent, goes before certificate and peer's credentials.
 core::Result<core::Principal> identify(const HttpRequest& request, const Peer& peer, const IdentityRules& rules,
                                        const Authenticate& authenticate);
 

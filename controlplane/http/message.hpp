@@ -3,6 +3,7 @@
 // routes, handlers and tests see.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,12 +24,20 @@ struct UnixPeer {
   std::vector<std::uint32_t> groups;  // supplementary ones
 };
 
+// What the certificate says that a client showed and the handshake verified.
+struct ClientCertificate {
+  std::vector<std::string> names = {};  // "CN=alice,O=Example": its whole subject; "email:…", "uri:…", "dns:…"
+  std::string fault = {};               // why it names nobody ("it …"); empty: it does
+  std::chrono::system_clock::time_point end = {};  // of its validity
+};
+
 struct Peer {
   std::optional<UnixPeer> local;         // set: came over the Unix socket
   std::optional<core::Address> address;  // set: came over TCP
   std::uint16_t server_port = 0;         // of the TCP listener
   bool tls = false;                      // came through the https listener
   std::vector<std::string> server_names; // with tls: names and addresses in the certificate shown, in lower case
+  std::optional<ClientCertificate> certificate = {};
 };
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case, in the order received

@@ -102,10 +102,14 @@ void add_trail(Exposition& out, const core::TrailCounts& trail) {
 
 }  // namespace
 
-std::string metrics_text(bool ready, const core::GateStatus* status, std::span<const core::ServiceCount> services,
-                         const core::TrailCounts& trail) {
+std::string metrics_text(bool ready, const CallCounts& calls, const core::GateStatus* status,
+                         std::span<const core::ServiceCount> services, const core::TrailCounts& trail) {
   Exposition out;
   out.single("postern_ready", "gauge", "Whether the gate guards as it should (as /readyz).", ready ? 1 : 0);
+  out.single("postern_failed_logins_total", "counter", "Calls that named nobody known.", calls.failed_logins);
+  out.family("postern_limited_calls_total", "counter", "Calls answered with 429: of known callers, and of sources that named nobody known.");
+  out.sample({{"limit", "caller"}}, calls.limited_callers);
+  out.sample({{"limit", "source"}}, calls.limited_sources);
   add_trail(out, trail);
   if (!status) return std::move(out).take();
   out.family("postern_gate_info", "gauge", "The gate whose maps these are.");

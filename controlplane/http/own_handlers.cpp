@@ -177,7 +177,7 @@ HttpResponse get_metrics(Call& call) {
   if (!status && is_refusal(status.error())) return fail(status.error());
   const auto services = call.gatekeeper.service_counts(call.caller);
   const bool ready = call.gatekeeper.ready() && status && services;
-  return {.body = metrics_text(ready, status ? &*status : nullptr,
+  return {.body = metrics_text(ready, call.counts, status ? &*status : nullptr,
                                services ? *services : std::vector<core::ServiceCount>{}, call.gatekeeper.trail_counts()),
           .content_type = metrics_content_type,
           .headers = {}};

@@ -66,4 +66,11 @@ bool one_source(const core::Address& left, const core::Address& right) {
   return std::equal(left.bytes.begin(), left.bytes.begin() + (left.family == core::Family::ipv4 ? 4 : 8), right.bytes.begin());
 }
 
+std::string source_name(const std::optional<core::Address>& address, const Peer& peer) {
+  if (peer.local) return "uid " + std::to_string(peer.local->uid);
+  core::Address source = address ? *address : peer.address.value_or(core::Address{});
+  if (source.family == core::Family::ipv6) std::fill(source.bytes.begin() + 8, source.bytes.end(), std::uint8_t{0});
+  return core::to_string(source);
+}
+
 }  // namespace postern::http

@@ -22,6 +22,12 @@ struct ListLinks {
   std::size_t page_size = 100;
 };
 
+// Calls that came to no decision, since the daemon started.
+struct CallCounts {
+  std::uint64_t failed_logins = 0;  // nobody known, or none said
+  std::uint64_t limited_callers = 0, limited_sources = 0;  // answered with 429
+};
+
 // What a handler sees of a call.
 struct Call {
   core::Gatekeeper& gatekeeper;
@@ -34,6 +40,7 @@ struct Call {
   const Api& api;
   ListLinks links;
   std::string_view accept = {};  // the header
+  CallCounts counts = {};
 
   const std::string& parameter(std::string_view name) const;  // one of the route's pattern
   core::PolicyId policy_id() const;                           // from sub, rg, loc, name

@@ -17,6 +17,7 @@
 #include <boost/beast/http.hpp>
 
 #include "controlplane/core/address.hpp"
+#include "controlplane/http/client_certificate.hpp"
 #include "controlplane/http/connection.hpp"
 #include "controlplane/http/wire_request.hpp"
 
@@ -210,6 +211,7 @@ asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, 
     spdlog::debug("A TLS handshake failed. from={} error=\"{}\"", core::to_string(*connection.peer.address), error.message());
     co_return;
   }
+  connection.peer.certificate = client_certificate(connection.tls->native_handle());
   co_await converse(*connection.tls, connection, limits, handler);
   connection.deadline = std::min(connection.deadline, std::chrono::steady_clock::now() + farewell);
   (void)co_await connection.tls->async_shutdown(as_result);

@@ -56,6 +56,17 @@ token=$(postern token create robot --role reader --json | jq -r .secret)
 same "and enough" 200 "$(get -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" $url/v1/status)"
 same "another Host" 403 "$(get -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $token" -H 'Host: evil.example' $url/v1/status)"
 
+echo "# our own command line, from the client"
+in_client_postern() { nsenter --net="/run/netns/$NS_CLIENT" env -u POSTERN_SOCKET -u POSTERN_URL "$POSTERN_BUILD/tools/postern/postern" --url "$@"; }
+(umask 077 && echo "$token" >"$LAB_DIR/token")
+same "with the CA and a token" true "$(in_client_postern $url --ca "$tls/ca.pem" --token-file "$LAB_DIR/token" status --json | jq .ready)"
+exits 3 "a CA that it does not know" in_client_postern $url --token-file "$LAB_DIR/token" status
+says 'certificate is not believed.*--ca|not believed' && refuse "and the token was not sent" grep -q "$token" <<<"$SAID"
+exits 3 "a name that the certificate does not have" in_client_postern https://198.51.100.1.nip.invalid:7823 --ca "$tls/ca.pem" status
+exits 4 "no token" in_client_postern $url --ca "$tls/ca.pem" status
+exits 2 "a CA that is none" in_client_postern $url --ca "$LAB_DIR/token" status
+exits 2 "no token goes over http to another host" in_client_postern http://198.51.100.1:7822 --token-file "$LAB_DIR/token" status
+
 echo "# six addresses hold 50 half-sent requests and 50 half-done handshakes each, and go on with new ones"
 cat >"$LAB_DIR/hold.py" <<'EOF'
 import socket, ssl, sys
@@ -141,3 +152,36 @@ daemon_start
 refuse "without a certificate" get $url/healthz
 cp "$tls/cert.pem" "$LAB_DIR/client.pem" && cp "$tls/key.pem" "$LAB_DIR/client.key"
 expect "with one" get --cert "$LAB_DIR/client.pem" --key "$LAB_DIR/client.key" $url/healthz
+
+echo "# who logs in by a certificate"
+client() { # NAME SUBJECT EXTENSIONS: in $LAB_DIR/NAME.pem and .key, of the clients' CA
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$LAB_DIR/$1.key" -out "$LAB_DIR/$1.request" -subj "$2" &&
+		openssl x509 -req -in "$LAB_DIR/$1.request" -CA "$LAB_DIR/clients.pem" -CAkey "$tls/ca.key" -days 1 -out "$LAB_DIR/$1.pem" -extfile <(echo "$3")
+}
+as() { # NAME, arguments of curl: the status
+	local name=$1; shift
+	get -o "$LAB_DIR/body" -w '%{http_code}' --cert "$LAB_DIR/$name.pem" --key "$LAB_DIR/$name.key" "$@"
+}
+{
+	client alice /O=Example/CN=alice extendedKeyUsage=clientAuth && client twin /O=Other/CN=alice extendedKeyUsage=clientAuth &&
+		client bob /CN=bob subjectAltName=email:bob@example.org && client root /CN=root subjectAltName=DNS:root &&
+		client server /O=Example/CN=alice extendedKeyUsage=serverAuth
+} 2>"$LAB_DIR/openssl.log" || failed "certificates: $(tail -n 3 "$LAB_DIR/openssl.log")"
+daemon_kill -15
+https_config ', "tls_client_ca": "'"$LAB_DIR/clients.pem"'", "certificate_users": {
+	"CN=alice,O=Example": {"role": "reader", "principal": "alice"}, "email:bob@example.org": {"role": "requester"}}'
+daemon_start
+same "by the whole subject" 200 "$(as alice $url/v1/status)"
+same "by our command line" true "$(in_client_postern $url --ca "$tls/ca.pem" --cert "$LAB_DIR/alice.pem" --key "$LAB_DIR/alice.key" status --json | jq .ready)"
+exits 3 "which says that a certificate is wanted" in_client_postern $url --ca "$tls/ca.pem" status
+says 'certificate required'
+exits 2 "a key of another certificate" in_client_postern $url --ca "$tls/ca.pem" --cert "$LAB_DIR/alice.pem" --key "$LAB_DIR/bob.key" status
+same "not by a part of it" 401 "$(as twin $url/v1/status)"
+same "nor by being called root" 401 "$(as root $url/v1/status)"
+refuse "a server's certificate is no client's" as server $url/v1/status
+same "by an address, with that role only" 403 "$(as bob $url/v1/status)"
+same "the audit says who" cert:email:bob@example.org "$(postern audit --json | jq -r '.records[0].principal')"
+same "a token that is sent goes first" 401 "$(as alice -H 'Authorization: Bearer wrong' $url/v1/status)"
+same "a token with a certificate that logs nobody in" 200 "$(as twin "${authorized[@]}" $url/v1/status)"
+exits 1 "nobody gets a token in the name of a certificate" postern token create cert:email:bob@example.org --role admin
+same "failed log-ins are counted" 3 "$(in_gateway curl -sS -m 60 --unix-socket "$LAB_SOCKET" http://localhost/metrics | sed -n 's/^postern_failed_logins_total //p')"

@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file of the command line that includes Beast (slow to compile). Plain blocking sockets with a receive
-// timeout, because Asio's synchronous reads have none.
+// The only file of the command line that includes Beast (slow to compile). Over blocking sockets with a timeout, because
+// Asio's synchronous reads have none.
 #include "tools/postern/gate_client.hpp"
 
-#include <netdb.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <array>
 #include <cerrno>
-#include <cstring>
-#include <memory>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -28,24 +19,17 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using nlohmann::json;
 
-constexpr timeval answer_timeout{30, 0};
 constexpr std::uint64_t answer_bytes_max = 64ULL << 20;
 
-// What Beast calls a SyncStream, over one connected socket.
-class Connection {
+// A connection as what Beast calls a SyncStream.
+class Stream {
  public:
-  explicit Connection(int fd) : fd_(fd) {
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &answer_timeout, sizeof answer_timeout);
-    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &answer_timeout, sizeof answer_timeout);
-  }
-  ~Connection() { ::close(fd_); }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  explicit Stream(Connection& connection) : connection_(connection) {}
 
   template <class Buffers>
   std::size_t read_some(const Buffers& buffers, error_code& error) {
     const asio::mutable_buffer buffer = *asio::buffer_sequence_begin(buffers);
-    const ssize_t got = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    const auto got = connection_.read(buffer.data(), buffer.size());
     if (got > 0) return static_cast<std::size_t>(got);
     error = got == 0 ? error_code(asio::error::eof) : error_code(errno, boost::system::system_category());
     return 0;
@@ -55,7 +39,7 @@ class Connection {
     for (auto it = asio::buffer_sequence_begin(buffers); it != asio::buffer_sequence_end(buffers); ++it) {
       const asio::const_buffer buffer = *it;
       if (buffer.size() == 0) continue;
-      const ssize_t sent = ::send(fd_, buffer.data(), buffer.size(), MSG_NOSIGNAL);
+      const auto sent = connection_.write(buffer.data(), buffer.size());
       if (sent >= 0) return static_cast<std::size_t>(sent);
       error.assign(errno, boost::system::system_category());
       return 0;
@@ -79,68 +63,11 @@ class Connection {
   }
 
  private:
-  int fd_;
+  Connection& connection_;
 };
 
 [[noreturn]] void unreachable(const std::string& where, const std::string& why, const std::string& hint = {}) {
   throw Failure(Exit::unreachable, "cannot reach posternd at " + where + ": " + why, {}, hint);
-}
-
-int connect_unix(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) throw Failure(Exit::usage, "the socket path is too long: " + path);
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) unreachable(path, std::strerror(errno));
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
-  const int error = errno;
-  ::close(fd);
-  std::string hint;
-  if (error == EACCES) hint = "you may not open the socket: run as root or join its group, or use --url with a token";
-  if (error == ENOENT || error == ECONNREFUSED)
-    hint = "is posternd running? --socket PATH or --url URL name another place";
-  unreachable(path, std::strerror(error), hint);
-}
-
-struct HostAndPort {
-  std::string host, port;
-};
-
-HostAndPort split_url(const std::string& url) {
-  constexpr std::string_view scheme = "http://";
-  std::string rest = url;
-  if (!rest.starts_with(scheme)) throw Failure(Exit::usage, "the URL must begin with http://, not: " + url);
-  rest.erase(0, scheme.size());
-  if (rest.ends_with('/')) rest.pop_back();
-  const auto colon = rest.rfind(':');
-  const bool port_given = colon != std::string::npos && (rest.front() != '[' || rest[colon - 1] == ']');
-  HostAndPort result{port_given ? rest.substr(0, colon) : rest, port_given ? rest.substr(colon + 1) : "80"};
-  if (result.host.starts_with('[') && result.host.ends_with(']'))
-    result.host = result.host.substr(1, result.host.size() - 2);
-  if (result.host.empty() || result.host.find('/') != std::string::npos || result.port.empty())
-    throw Failure(Exit::usage, "the URL must be http://HOST:PORT, not: " + url);
-  return result;
-}
-
-int connect_url(const std::string& url) {
-  const HostAndPort place = split_url(url);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(place.host.c_str(), place.port.c_str(), &hints, &found); error != 0)
-    unreachable(url, ::gai_strerror(error));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
-  int error = 0;
-  for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
-    const int fd = ::socket(each->ai_family, each->ai_socktype | SOCK_CLOEXEC, each->ai_protocol);
-    if (fd < 0) continue;
-    ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &answer_timeout, sizeof answer_timeout);
-    if (::connect(fd, each->ai_addr, each->ai_addrlen) == 0) return fd;
-    error = errno;
-    ::close(fd);
-  }
-  unreachable(url, std::strerror(error), "is posternd running, and does its `listen` name this address?");
 }
 
 std::string member(const json& object, const char* name) {
@@ -184,9 +111,7 @@ http::request<http::string_body> request_for(const Endpoint& endpoint, std::stri
   request.version(11);
   request.method_string(method);
   request.target(target);
-  const HostAndPort place = endpoint.url.empty() ? HostAndPort{"localhost", ""} : split_url(endpoint.url);
-  const std::string host = place.host.find(':') == std::string::npos ? place.host : "[" + place.host + "]";
-  request.set(http::field::host, place.port.empty() ? host : host + ":" + place.port);
+  request.set(http::field::host, endpoint.url.empty() ? "localhost" : place_of(endpoint.url).authority());
   request.set(http::field::user_agent, "postern/" POSTERN_VERSION);
   request.set(http::field::accept, "application/json");
   request.set(http::field::connection, "close");
@@ -204,17 +129,19 @@ http::request<http::string_body> request_for(const Endpoint& endpoint, std::stri
 Answer GateClient::call(std::string_view method, const std::string& target, const json* body) const {
   const std::string where = endpoint_.url.empty() ? endpoint_.socket : endpoint_.url;
   const auto request = request_for(endpoint_, method, target, body);
-  Connection connection(endpoint_.url.empty() ? connect_unix(endpoint_.socket) : connect_url(endpoint_.url));
+  Connection connection(endpoint_);
+  Stream stream(connection);
 
   error_code error;
-  http::write(connection, request, error);  // a refused upload may still have been answered: read on
+  http::write(stream, request, error);  // a refused upload may still have been answered: read on
   boost::beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(answer_bytes_max);
   error_code read_error;
-  http::read(connection, buffer, parser, read_error);
+  http::read(stream, buffer, parser, read_error);
   if (read_error) {
     const bool late = read_error.value() == EAGAIN && read_error.category() == boost::system::system_category();
+    if (!connection.refusal().empty()) unreachable(where, connection.refusal(), "does it want a client certificate (--cert, --key)?");
     unreachable(where, late ? "no answer within 30 seconds" : read_error.message(),
                 "whether it was done is not known: `postern grants` and `postern audit` show it");
   }
@@ -323,8 +250,7 @@ void GateClient::download(const std::string& target, const std::function<void(st
 
 bool GateClient::daemon_sees_no_address() const {
   if (endpoint_.url.empty()) return true;
-  const std::string host = split_url(endpoint_.url).host;
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  return place_of(endpoint_.url).is_loopback();
 }
 
 std::string encoded(std::string_view text) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line's way to posternd: one HTTP exchange after the other over the Unix socket or a loopback URL.
+// The command line's way to posternd: one HTTP exchange after the other over the Unix socket or to a URL.
 // Knows transport and the two error forms (RFC 9457, Azure's), nothing of what is asked.
 #pragma once
 
@@ -10,13 +10,9 @@
 
 #include <nlohmann/json.hpp>
 
-namespace postern::cli {
+#include "tools/postern/connection.hpp"
 
-struct Endpoint {
-  std::string socket;  // path of the Unix socket; used if `url` is empty
-  std::string url;     // http://host:port
-  std::string token;   // bearer token, may be empty
-};
+namespace postern::cli {
 
 struct Answer {
   unsigned status = 0;

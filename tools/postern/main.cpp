@@ -12,7 +12,7 @@ namespace postern::cli {
 namespace {
 
 struct Globals {
-  std::string socket, url, token_file;
+  std::string socket, url, token_file, ca, certificate, key;
   bool json = false;
 };
 
@@ -23,7 +23,8 @@ std::string environment(const char* name) {
 
 // An option beats the environment; of the environment the URL beats the socket.
 Endpoint endpoint_of(const Globals& globals) {
-  Endpoint endpoint{globals.socket, globals.url, environment("POSTERN_TOKEN")};
+  Endpoint endpoint{globals.socket, globals.url, environment("POSTERN_TOKEN"), globals.ca, globals.certificate, globals.key};
+  if (endpoint.ca.empty()) endpoint.ca = environment("POSTERN_CA");
   if (endpoint.socket.empty() && endpoint.url.empty()) {
     endpoint.url = environment("POSTERN_URL");
     endpoint.socket = environment("POSTERN_SOCKET");
@@ -49,8 +50,12 @@ int run(int argc, char** argv) {
   CLI::Option* socket = app.add_option("--socket", globals.socket,
                                        "Unix socket of posternd (POSTERN_SOCKET; /run/postern/gate/api.sock)");
   CLI::Option* url =
-      app.add_option("--url", globals.url, "posternd by HTTP on loopback, as http://127.0.0.1:7822 (POSTERN_URL)");
+      app.add_option("--url", globals.url,
+                     "posternd as https://HOST:PORT, or http://127.0.0.1:7822 on loopback (POSTERN_URL)");
   app.add_option("--token-file", globals.token_file, "File with the bearer token (or POSTERN_TOKEN holds it)");
+  app.add_option("--ca", globals.ca, "Whose certificate to believe, for https; PEM (POSTERN_CA; whom the system believes)");
+  CLI::Option* certificate = app.add_option("--cert", globals.certificate, "Your own certificate, for https; PEM");
+  app.add_option("--key", globals.key, "Its private key, if that is not in the same file; PEM")->needs(certificate);
   socket->excludes(url);
   app.footer(exit_codes_help);
 

@@ -92,6 +92,33 @@ TEST_CASE("a file with comments, and flags that go before it") {
   CHECK(config->users[0].assignment.scope == "/");
 }
 
+TEST_CASE("certificates that log in, as themselves or as whom the configuration says") {
+  const auto config = daemon::make_config(given_by(R"({"tls_client_ca": "/a", "certificate_users": {
+    "CN=alice,O=Example": {"role": "requester", "principal": "alice"}, "email:b@c": {"role": "reader", "scope": "/subscriptions/x"}}})"));
+  REQUIRE(config);
+  REQUIRE(config->certificate_users.size() == 2);
+  CHECK(config->certificate_users[0].principal == "alice");
+  CHECK(config->certificate_users[0].assignment.role == "requester");
+  CHECK(config->certificate_users[1].name == "email:b@c");
+  CHECK(config->certificate_users[1].principal == "cert:email:b@c");
+  CHECK(config->certificate_users[1].assignment.scope == "/subscriptions/x");
+}
+
+TEST_CASE("limits: calls a second, failed log-ins a minute, and none") {
+  auto given = given_by(R"({"rate_limit": 20})");
+  daemon::read_flag(option("failed_login_limit"), {"30"}, given);
+  const auto config = daemon::make_config(given);
+  REQUIRE(config);
+  CHECK(config->caller_rate.a_second == 20);
+  CHECK(config->caller_rate.burst == 80);
+  CHECK(config->stranger_rate.a_second == 0.5);
+  CHECK(config->stranger_rate.burst == 30);
+  const auto none = daemon::make_config(given_by(R"({"rate_limit": 0, "failed_login_limit": 0})"));
+  REQUIRE(none);
+  CHECK(none->caller_rate.a_second == 0);
+  CHECK(none->stranger_rate.a_second == 0);
+}
+
 TEST_CASE("https on any address, with its files") {
   const auto on = daemon::make_config(
       given_by(R"({"listen_https": "[::]:7823", "tls_certificate": "/c", "tls_key": "/k", "tls_client_ca": "/a"})"));
@@ -132,6 +159,19 @@ TEST_CASE("faults, each with its place") {
       {"no such group", R"({"socket_group": "no-such-group-here"})", {"socket_group"}},
       {"subscription no GUID", R"({"subscription": "mine"})", {"subscription"}},
       {"group with a blank", R"({"resource_group": "a b"})", {"resource_group"}},
+      {"certificates without their CA", R"({"certificate_users": {"CN=a": {"role": "reader"}}})", {"certificate_users"}},
+      {"a certificate by its bare name", R"({"tls_client_ca": "/a", "certificate_users": {"alice": {"role": "reader"}}})",
+       {"certificate_users.alice"}},
+      {"certificates of many names", R"({"tls_client_ca": "/a", "certificate_users": {"dns:*.b": {"role": "reader"}}})",
+       {"certificate_users.dns:*.b"}},
+      {"a certificate that passes for an issuer's user",
+       R"({"tls_client_ca": "/a", "certificate_users": {"CN=a": {"role": "reader", "principal": "oidc:alice"}}})",
+       {"certificate_users.CN=a"}},
+      {"a certificate that passes for root",
+       R"({"tls_client_ca": "/a", "certificate_users": {"CN=a": {"role": "reader", "principal": "ROOT"}}})",
+       {"certificate_users.CN=a"}},
+      {"limits that are none", R"({"rate_limit": -1, "failed_login_limit": 1000001})", {"rate_limit", "failed_login_limit"}},
+      {"limits as text and as a fraction", R"({"rate_limit": "5", "failed_login_limit": 0.5})", {"rate_limit", "failed_login_limit"}},
       {"proxies as text", R"({"trusted_proxies": "10.0.0.0/8"})", {"trusted_proxies"}},
       {"proxies hold a number", R"({"trusted_proxies": [1]})", {"trusted_proxies"}},
       {"proxies hold a name", R"({"trusted_proxies": ["10.0.0.1", "proxy.example", "x"]})", {"trusted_proxies[1]", "trusted_proxies[2]"}},

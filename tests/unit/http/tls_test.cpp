@@ -23,6 +23,8 @@ http::HttpResponse echo(const http::HttpRequest& request, const http::Peer& peer
   http::HttpResponse response;
   response.body = request.target + " " + std::to_string(request.body.size()) + (peer.tls ? " tls" : " plain");
   for (const auto& name : peer.server_names) response.body += " " + name;
+  if (peer.certificate)
+    for (const auto& name : peer.certificate->names) response.body += " " + name;
   response.identified = request.target == "/known";
   if (request.target == "/large") response.body.assign(std::size_t{8} << 20, 'x');
   return response;
@@ -317,6 +319,8 @@ TEST_CASE("with a client CA only its certificates are talked to") {
     }
   };
   CHECK(get(test::issue(clients, "DNS:alice")).starts_with("HTTP/1.1 200"));
+  CHECK_THAT(get(test::issue(clients, "email:a@b.example")), Catch::Matchers::EndsWith(" CN=a leaf email:a@b.example"));
+  CHECK(get(test::issue(clients, "DNS:alice", -60)).empty());
   CHECK(get({}).empty());
   CHECK(get(for_localhost()).empty());
 }
