@@ -25,6 +25,7 @@ Result<RequestView> Gatekeeper::initiate(const Caller& caller, const PolicyId& i
 }
 
 Result<RequestView> Gatekeeper::request(const Caller& caller, const AccessDraft& draft) {
+  if (draft.break_glass) return parts_->break_glass(caller, draft);
   return parts_->admit(caller, nullptr, draft);
 }
 

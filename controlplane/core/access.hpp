@@ -47,6 +47,7 @@ struct AccessDraft : DraftFaults {
   std::vector<PolicyMachineDraft> machines;  // of a port: number, end_time or duration, source(s)
   std::optional<std::string> justification;
   std::optional<std::string> start;  // to come; left out: at once
+  bool break_glass = false;  // past the rules, for who is armed
 };
 
 struct RevocationDraft : DraftFaults {
@@ -96,6 +97,29 @@ struct SwitchDraft : DraftFaults {
 
 struct TokenDraft : DraftFaults {
   std::optional<std::string> principal, role, scope, duration;  // scope: "/" if left out; duration: no end if left out
+  struct Given {
+    std::optional<std::string> role, scope;
+  };
+  std::optional<std::vector<Given>> assignments;  // in place of role and scope
+};
+
+struct ArmingDraft : DraftFaults {
+  std::optional<std::string> principal, scope, duration, grant_max, reason;  // scope: "/"; grant_max: PT1H, if left out
+};
+
+struct ReviewDraft : DraftFaults {
+  std::optional<std::string> note;
+};
+
+struct ArmingView {
+  Arming arming;
+  bool armed = false;
+  std::vector<BreakGlassUse> uses;
+};
+
+struct RoleView {
+  Role role;
+  bool built_in = false;
 };
 
 struct ProbeDraft {
@@ -117,6 +141,7 @@ struct RequestView {
   std::vector<Grant> grants;
   std::map<std::uint64_t, std::uint16_t> mapped_ports;  // by serial: public port of a forward to the grant's port
   std::map<std::uint64_t, std::vector<Endpoint>> endpoints = {};  // by serial
+  bool break_glass = false;
 };
 
 // Of all its grants: what is still to come of it, if anything.
@@ -200,6 +225,7 @@ struct GrantView {
   Request request;
   std::optional<GrantUsage> usage;  // of a live grant; none while there is no gate
   std::optional<CutReach> cut = {};  // of a revocation; without what the caller may not see
+  bool break_glass = false;
 };
 
 struct EventView {
@@ -265,6 +291,7 @@ struct Settings {
   std::vector<ServiceKey> failsafe_services;
   std::vector<std::uint16_t> recommended_ports = {22, 3389, 5985, 5986};  // TCP; what management usually answers on
   std::chrono::seconds approval_ttl{std::chrono::hours(4)};  // how long a request waits for an answer
+  std::vector<Role> roles;  // besides the built-in ones; of valid_roles()
 };
 
 // Contract of all members: called on the core's strand; success only after the store has synced and the maps hold
@@ -345,6 +372,13 @@ class Gatekeeper {
   Result<std::vector<Token>> list_tokens(const Caller& caller);
   Result<IssuedToken> issue_token(const Caller& caller, const TokenDraft& draft);
   Result<bool> erase_token(const Caller& caller, std::string_view id);
+  Result<std::vector<RoleView>> list_roles(const Caller& caller);
+
+  // Break-glass: armed by one, used by another (request() with `break_glass`), reviewed by whoever did not use it.
+  Result<ArmingView> arm(const Caller& caller, const ArmingDraft& draft);
+  Result<std::vector<ArmingView>> list_break_glass(const Caller& caller);
+  Result<ArmingView> disarm(const Caller& caller, std::uint64_t id, bool cut);
+  Result<BreakGlassUse> review_break_glass(const Caller& caller, std::uint64_t request, const ReviewDraft& draft);
 
   Result<GateStatus> gate_status(const Caller& caller);
   // Status shows the sentence, in place of an earlier one about the same thing; none if empty.
@@ -376,6 +410,13 @@ class Gatekeeper {
 
 // Built-in roles: reader, requester, approver, operator, admin, auditor.
 const std::vector<Role>& built_in_roles();
+// By name, without regard to case; null if there is none.
+const Role* find_role(std::string_view name, const std::vector<Role>& besides);
+// What is wrong with roles that shall stand besides the built-in ones, all of it; places: "NAME.actions[1]".
+std::vector<Fault> faults_of(const std::vector<Role>& roles);
+// Whether one of the person's roles allows it there. A role that there is not grants nothing.
+bool allowed(const Principal& principal, std::string_view action, std::string_view resource,
+             const std::vector<Role>& besides);
 bool role_allows(const Role& role, std::string_view action);
 bool scope_covers(std::string_view scope, std::string_view resource);
 

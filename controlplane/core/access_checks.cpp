@@ -12,24 +12,9 @@
 namespace postern::core {
 namespace {
 
-// The machine of the policy that this text means: by its id, or by a name that only one of them has.
-const PolicyMachine* meant(const Policy& policy, const std::string& text) {
-  const auto wanted = folded(text);
-  const PolicyMachine* found = nullptr;
-  bool several = false;
-  for (const auto& machine : policy.machines) {
-    const auto id = folded(machine.machine_id);
-    if (id == wanted) return &machine;
-    if (last_segment(id) != wanted) continue;
-    several = found != nullptr;
-    found = &machine;
-  }
-  return several ? nullptr : found;
-}
-
 bool names_all(const Policy& policy, const AskedAccess& asked) {
   return std::all_of(asked.ports.begin(), asked.ports.end(), [&](const AskedPort& port) {
-    const auto* machine = meant(policy, port.machine);
+    const auto* machine = machine_meant(policy, port.machine);
     return machine && find_rule(policy, machine->machine_id, port.port);
   });
 }
@@ -68,7 +53,7 @@ Result<const Policy*> Gatekeeper::Parts::policy_for(const Caller& caller, const 
     const bool allowed =
         allows(caller.principal, actions::policy_initiate, policy.id.path()) ||
         std::all_of(asked.ports.begin(), asked.ports.end(), [&](const AskedPort& port) {
-          return allows(caller.principal, actions::policy_initiate, meant(policy, port.machine)->machine_id);
+          return allows(caller.principal, actions::policy_initiate, machine_meant(policy, port.machine)->machine_id);
         });
     if (!allowed) continue;
     fitting.push_back(&policy);
@@ -88,7 +73,7 @@ Result<const Policy*> Gatekeeper::Parts::policy_for(const Caller& caller, const 
         "",
         {}};
   }
-  for (auto& port : asked.ports) port.machine = meant(*fitting.front(), port.machine)->machine_id;
+  for (auto& port : asked.ports) port.machine = machine_meant(*fitting.front(), port.machine)->machine_id;
   if (auto error = asked_twice(asked)) return *error;
   return fitting.front();
 }

@@ -9,13 +9,6 @@ namespace {
 
 constexpr std::size_t detail_bytes_max = 4000;  // a refusal quotes what was sent: keep the audit from being filled
 
-const Role* built_in(std::string_view name) {
-  for (const auto& role : built_in_roles()) {
-    if (role.name == folded(name)) return &role;
-  }
-  return nullptr;
-}
-
 std::string cut(std::string text) {
   if (text.size() <= detail_bytes_max) return text;
   text.resize(detail_bytes_max);
@@ -34,16 +27,17 @@ std::string with_faults(const Error& error) {
 
 }  // namespace
 
+const Role* Gatekeeper::Parts::role_of(const Assignment& assignment) const {
+  return find_role(assignment.role, settings.roles);
+}
+
 bool Gatekeeper::Parts::allows(const Principal& principal, std::string_view action, std::string_view resource) const {
-  return std::any_of(principal.assignments.begin(), principal.assignments.end(), [&](const Assignment& assignment) {
-    const auto* role = built_in(assignment.role);
-    return role && scope_covers(assignment.scope, resource) && role_allows(*role, action);
-  });
+  return allowed(principal, action, resource, settings.roles);
 }
 
 bool Gatekeeper::Parts::allows_anywhere(const Principal& principal, std::string_view action) const {
   return std::any_of(principal.assignments.begin(), principal.assignments.end(), [&](const Assignment& assignment) {
-    const auto* role = built_in(assignment.role);
+    const auto* role = role_of(assignment);
     return role && role_allows(*role, action);
   });
 }

@@ -66,8 +66,12 @@ struct AskedProbe {
 // InvalidInput. `client` stands in where no source is named.
 Result<AskedProbe> read_probe(const ProbeDraft& draft, const std::optional<Address>& client);
 
-// A token without id and hash. InvalidInput.
-Result<Token> read_token(const TokenDraft& draft, UtcTime now);
+// An arming without id and who armed it. InvalidInput.
+Result<Arming> read_arming(const ArmingDraft& draft, UtcTime now);
+Result<std::string> read_review(const ReviewDraft& draft);  // its note
+
+// A token without id and hash. InvalidInput. `roles`: those besides the built-in ones.
+Result<Token> read_token(const TokenDraft& draft, UtcTime now, const std::vector<Role>& roles);
 
 // ---- pieces the readers share: the value, or nothing and a fault ----
 

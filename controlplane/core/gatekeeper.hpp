@@ -39,12 +39,18 @@ struct Gatekeeper::Parts {
   Parts(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane);
 
   // ---- deciding (deciding.cpp)
+  const Role* role_of(const Assignment& assignment) const;  // null: it is gone, and grants nothing
   bool allows(const Principal& principal, std::string_view action, std::string_view resource) const;
   bool allows(const Principal& principal, std::string_view action, const Grant& grant) const;
   bool allows_anywhere(const Principal& principal, std::string_view action) const;
   // AuthorizationFailed, in ARM's words, unless the role allows the action on the resource.
   std::optional<Error> forbidden(const Caller& caller, std::string_view action, std::string_view resource) const;
   static Error lacks(const Caller& caller, std::string_view action, std::string_view resource);  // its wording
+  // Nobody hands on a right that he does not hold himself, there.
+  std::optional<Error> may_not_give(const Caller& caller, const std::vector<Assignment>& assignments) const;
+  std::optional<Error> out_of_reach(const Caller& caller, std::string_view action,
+                                    const std::vector<std::string>& scopes) const;
+  std::vector<std::string> lost_roles() const;  // sentences about tokens whose role is gone
   AuditRecord record(const Decision& decision, Outcome outcome, std::string detail) const;
   // Records the refusal and hands the error back; ServiceUnavailable if it could not be recorded.
   Error refuse(const Decision& decision, Error error);
@@ -106,6 +112,23 @@ struct Gatekeeper::Parts {
   std::optional<Error> may_not_extend(const Caller& caller, const Grant* grant) const;
   Result<Grant> extended(const Grant& grant, UtcTime end, const std::string& place, const Now& now) const;
   Error take_back_extension(const Decision& decision, const Grant& before, const Grant& longer, const Error& why);
+  // ---- break-glass (break_glass.cpp, break_glass_use.cpp)
+  struct GlassPane {  // what is asked for, as it may be opened
+    const Arming* arming;
+    const Policy* policy;
+    std::vector<std::string> machines;  // of the asked ports
+  };
+  bool is_armed(const Arming& arming) const;
+  std::vector<const Arming*> armed_for(const Principal& who) const;
+  Result<const Arming*> arming_for(const Caller& caller, std::string_view action, std::uint64_t id) const;
+  Result<RequestView> break_glass(const Caller& caller, const AccessDraft& draft);
+  Result<GlassPane> pane_for(const std::vector<const Arming*>& armed, const AskedAccess& asked) const;
+  Result<std::vector<Grant>> grants_through(const GlassPane& pane, AskedAccess& asked, UtcTime now) const;
+  void mark_use(const Arming& arming, ChangeSet& change) const;
+  bool survives(const Grant& grant, const Policy& policy) const;
+  std::vector<std::string> break_glass_warnings() const;
+  ArmingView view_of(const Arming& arming) const;
+  std::vector<std::string> vouched_by(const Principal& issuer) const;
 
   // ---- policies, grants and machines (policies.cpp, grants.cpp, machines.cpp)
   std::optional<Error> may_not_name(const Caller& caller, const Policy* before, const Policy& policy) const;

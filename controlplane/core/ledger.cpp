@@ -30,6 +30,8 @@ void Ledger::load(Snapshot snapshot, Timeline timeline) {
   all.put_grants = std::move(snapshot.grants);
   all.put_tokens = std::move(snapshot.tokens);
   all.put_switches = std::move(snapshot.switches);
+  all.put_armings = std::move(snapshot.armings);
+  all.put_uses = std::move(snapshot.uses);
   apply(all);
 }
 
@@ -71,10 +73,28 @@ Undo Ledger::apply(const ChangeSet& change) {
     }
     put_grant(grant);
   }
+  put_break_glass(change, undo);
   return undo;
 }
 
+void Ledger::put_break_glass(const ChangeSet& change, Undo& undo) {
+  for (const auto& arming : change.put_armings) {
+    const auto [found, is_new] = armings_.try_emplace(arming.id);
+    if (is_new) undo.new_armings.push_back(arming.id);
+    if (!is_new) undo.before.put_armings.push_back(found->second);
+    found->second = arming;
+  }
+  for (const auto& use : change.put_uses) {
+    const auto [found, is_new] = uses_.try_emplace(use.request);
+    if (is_new) undo.new_uses.push_back(use.request);
+    if (!is_new) undo.before.put_uses.push_back(found->second);
+    found->second = use;
+  }
+}
+
 void Ledger::revert(const Undo& undo) {
+  for (const auto id : undo.new_armings) armings_.erase(id);
+  for (const auto request : undo.new_uses) uses_.erase(request);
   for (const auto serial : undo.new_grants) forget_grant(serial);
   for (const auto id : undo.new_requests) forget_request(id);
   apply(undo.before);

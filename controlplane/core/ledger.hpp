@@ -19,7 +19,7 @@ namespace postern::core {
 // What takes a change back: the values that were there before, and the keys that were not.
 struct Undo {
   ChangeSet before;
-  std::vector<std::uint64_t> new_requests, new_grants;
+  std::vector<std::uint64_t> new_requests, new_grants, new_armings, new_uses;
 };
 
 class Ledger {
@@ -37,6 +37,8 @@ class Ledger {
   // The one that turns the policy off: the global before its subscription's. Null: none.
   const Switch* switched_off(const PolicyId& policy) const;
   Mode mode_in_force(const Policy& policy) const { return switched_off(policy.id) ? Mode::monitor : policy.mode; }
+  const std::map<std::uint64_t, Arming>& armings() const { return armings_; }   // by id
+  const std::map<std::uint64_t, BreakGlassUse>& uses() const { return uses_; }  // by request
   const Machine* machine(std::string_view id) const;
   const Policy* policy(const PolicyId& id) const;
   const Token* token_by_hash(const std::string& hash) const;
@@ -95,6 +97,7 @@ class Ledger {
   void erase_policy(const PolicyId& id);
   void claim_standing(const std::string& machine_key, const Machine& machine, const PortRule& rule);
   void withdraw_standing(const std::string& machine_key);
+  void put_break_glass(const ChangeSet& change, Undo& undo);
   void put_token(const Token& token);
   void erase_token(const std::string& id);
   void put_request(const Request& request);
@@ -114,6 +117,8 @@ class Ledger {
   std::map<std::string, std::set<std::string>> naming_;  // machine → policies
   std::map<std::string, Token> tokens_;
   std::unordered_map<std::string, std::string> tokens_by_hash_;
+  std::map<std::uint64_t, Arming> armings_;
+  std::map<std::uint64_t, BreakGlassUse> uses_;
   std::map<std::uint64_t, Request> requests_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> grants_of_;
   std::map<std::string, std::set<std::uint64_t>> requests_of_;  // policy → requests

@@ -164,6 +164,8 @@ struct Assignment {
 struct Principal {
   std::string name;  // never empty; the requestor of its requests
   std::vector<Assignment> assignments;
+  // Where whoever says that this is the name's owner may arm break-glass himself: of a token its issuer.
+  std::vector<std::string> vouched = {"/"};
 };
 
 // Principal plus what the transport knows of the call.
@@ -180,6 +182,30 @@ struct Token {
   Principal principal;
   UtcTime created{};
   std::optional<UtcTime> expires;
+};
+
+// Break-glass: the right to get in past the rules, given to one name for a time.
+struct Arming {
+  std::uint64_t id = 0;
+  std::string principal;  // exactly so
+  std::string scope, reason, armed_by;
+  UtcTime start{}, end{};
+  std::string boot_id;  // of its start, as a grant's
+  BootTime boot_start{};
+  std::chrono::seconds grant_max{};
+  std::optional<UtcTime> disarmed;
+  std::string disarmed_by;
+};
+
+// One request made by it. Somebody else reviews it.
+struct BreakGlassUse {
+  std::uint64_t request = 0, arming = 0;
+  UtcTime time{};
+  std::string principal;
+  std::string detail;  // what it opened, and why
+  std::vector<std::uint64_t> grants;
+  std::optional<UtcTime> reviewed;
+  std::string reviewed_by, note;
 };
 
 enum class Outcome : std::uint8_t { allowed, refused, failed };

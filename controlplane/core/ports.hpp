@@ -42,6 +42,8 @@ struct Snapshot {
   std::uint64_t last_serial = 0, last_request = 0, last_policy_generation = 0;
   std::optional<UtcTime> newest_record;  // an older wall clock is not believed after a reboot
   std::vector<Switch> switches;
+  std::vector<Arming> armings = {};      // all there ever were
+  std::vector<BreakGlassUse> uses = {};  // the same
 };
 
 // One decision's effect: all of it becomes durable, or nothing. Puts insert or replace by key.
@@ -55,6 +57,8 @@ struct ChangeSet {
   std::vector<Token> put_tokens;
   std::vector<std::string> erase_tokens;  // ids
   std::vector<Switch> put_switches;
+  std::vector<Arming> put_armings;
+  std::vector<BreakGlassUse> put_uses;
   std::vector<AuditRecord> audit;
 };
 

@@ -14,6 +14,7 @@ void add(std::string& text, const std::optional<std::string>& part) {
 
 std::string digest_text(const AccessDraft& draft) {
   std::string text;
+  if (draft.break_glass) text += 'b';
   add(text, draft.justification);
   if (draft.start) add(text, draft.start);
   for (const auto& machine : draft.machines) {

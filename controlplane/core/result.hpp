@@ -32,6 +32,7 @@ namespace postern::core {
   X(grant_not_found, "GrantNotFound")                            \
   X(token_not_found, "TokenNotFound")                            \
   X(request_not_found, "RequestNotFound")                        \
+  X(break_glass_not_found, "BreakGlassNotFound")                 \
   X(not_subset_of_policy, "AccessRequestNotSubsetOfPolicy")      \
   X(conflict, "Conflict")                                        \
   X(entity_too_large, "RequestEntityTooLarge")                   \

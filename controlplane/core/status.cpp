@@ -22,6 +22,8 @@ Result<GateStatus> Gatekeeper::gate_status(const Caller& caller) {
 std::vector<std::string> Gatekeeper::warnings() const {
   auto sentences = switched_off();
   for (const auto& [about, sentence] : parts_->warnings) sentences.push_back(sentence);
+  for (auto& sentence : parts_->lost_roles()) sentences.push_back(std::move(sentence));
+  for (auto& sentence : parts_->break_glass_warnings()) sentences.push_back(std::move(sentence));
   return sentences;
 }
 
@@ -37,6 +39,17 @@ Result<std::vector<ServiceCount>> Gatekeeper::service_counts(const Caller& calle
   auto& p = *parts_;
   if (auto error = p.refused_read(caller, "gate.services", actions::gate_read, "/")) return *error;
   return p.dataplane.service_counts();
+}
+
+Result<std::vector<RoleView>> Gatekeeper::list_roles(const Caller& caller) {
+  auto& p = *parts_;
+  if (!p.allows_anywhere(caller.principal, actions::role_read)) {
+    if (auto error = p.refused_read(caller, "role.list", actions::role_read, "/")) return *error;
+  }
+  std::vector<RoleView> views;
+  for (const auto& role : built_in_roles()) views.push_back({role, true});
+  for (const auto& role : p.settings.roles) views.push_back({role, false});
+  return views;
 }
 
 Result<std::vector<AuditRecord>> Gatekeeper::audit(const Caller& caller, const AuditQuery& query) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "controlplane/core/resource_id.hpp"
 #include "controlplane/core/text.hpp"
 
 namespace postern::core {
@@ -14,6 +15,20 @@ const PolicyMachine* find_machine(const Policy& policy, std::string_view machine
     if (folded(machine.machine_id) == wanted) return &machine;
   }
   return nullptr;
+}
+
+const PolicyMachine* machine_meant(const Policy& policy, const std::string& text) {
+  const auto wanted = folded(text);
+  const PolicyMachine* found = nullptr;
+  bool several = false;
+  for (const auto& machine : policy.machines) {
+    const auto id = folded(machine.machine_id);
+    if (id == wanted) return &machine;
+    if (last_segment(id) != wanted) continue;
+    several = found != nullptr;
+    found = &machine;
+  }
+  return several ? nullptr : found;
 }
 
 const PortRule* find_rule(const Policy& policy, std::string_view machine_id, std::uint16_t port) {

@@ -14,6 +14,8 @@ namespace postern::core {
 inline constexpr std::chrono::seconds end_tolerance{60};
 
 const PolicyMachine* find_machine(const Policy& policy, std::string_view machine_id);
+// The machine of the policy that this text means: by its id, or by a name that only one of them has.
+const PolicyMachine* machine_meant(const Policy& policy, const std::string& text);
 const PortRule* find_rule(const Policy& policy, std::string_view machine_id, std::uint16_t port);
 
 // One grant for each port asked for, in order, cut to the rule's maximum; serial, request and boot are left to fill

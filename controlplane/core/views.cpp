@@ -7,7 +7,7 @@
 namespace postern::core {
 
 RequestView Gatekeeper::Parts::view_of(const Request& request) const {
-  RequestView view{request, {}, {}, {}};
+  RequestView view{request, {}, {}, {}, ledger.uses().contains(request.id)};
   for (const auto serial : ledger.grants_of(request.id)) {
     const Grant& grant = *ledger.grant(serial);
     view.grants.push_back(grant);
@@ -25,6 +25,7 @@ RequestView Gatekeeper::Parts::view_of(const Request& request) const {
 
 GrantView Gatekeeper::Parts::view_of(const Grant& grant) const {
   GrantView view{grant, ledger.request(grant.request), std::nullopt};
+  view.break_glass = ledger.uses().contains(grant.request);
   if (const auto use = projector.use_of(grant.serial)) {
     view.usage = GrantUsage{use->admitted, use->established, std::nullopt};
     const Now now = clock.now();

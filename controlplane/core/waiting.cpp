@@ -52,7 +52,7 @@ std::set<std::uint64_t> Gatekeeper::Parts::ending_with(const Grant& grant) const
 std::set<std::uint64_t> Gatekeeper::Parts::ending_under(const Policy& before, const Policy& policy) const {
   std::set<std::uint64_t> ending;
   for (const auto* grant : ledger.unended_under(before)) {
-    const bool stays = grant->waits() ? lets_wait(policy, ledger.request(grant->request), *grant) : still_allows(policy, *grant);
+    const bool stays = grant->waits() ? lets_wait(policy, ledger.request(grant->request), *grant) : survives(*grant, policy);
     if (!stays) ending.merge(ending_with(*grant));
   }
   return ending;

@@ -7,6 +7,7 @@
 #include "controlplane/core/faults.hpp"
 #include "controlplane/core/principal_name.hpp"
 #include "controlplane/daemon/https_get.hpp"
+#include "controlplane/daemon/role_options.hpp"
 
 namespace postern::daemon {
 namespace {
@@ -15,23 +16,6 @@ using core::Result;
 
 core::Error fault(std::string message) {
   return {core::ErrorCode::invalid_input, std::move(message), "", {}};
-}
-
-// {"role": "requester", "scope": "/"}; scope may be left out. `more`: a further member that may stand there.
-Result<core::Assignment> read_assignment(const std::string& whose, const Json& rule, std::string_view more = {}) {
-  const auto& roles = core::built_in_roles();
-  if (!rule.is_object() || !rule.contains("role") || !rule["role"].is_string())
-    return fault(whose + " must be an object with a role, such as {\"role\": \"requester\"}.");
-  for (const auto& [key, member] : rule.items())
-    if ((key != "role" && key != "scope" && (more.empty() || key != more)) || !member.is_string())
-      return fault(whose + " has a member '" + key + "'; only the texts role" + (more.empty() ? " and scope" : ", scope and " + std::string(more)) + " are known.");
-  core::Assignment assignment{rule["role"].get<std::string>(), rule.value("scope", std::string("/"))};
-  const auto same = [&](const core::Role& role) { return role.name == assignment.role; };
-  if (std::none_of(roles.begin(), roles.end(), same))
-    return fault(whose + " has the role '" + assignment.role + "', which does not exist.");
-  if (!assignment.scope.starts_with('/'))
-    return fault(whose + " has the scope '" + assignment.scope + "'; a scope begins with '/'.");
-  return assignment;
 }
 
 Result<void> outcome(const core::Faults& faults) {
@@ -46,12 +30,12 @@ bool is_certificate_name(const std::string& name) {
   return equals != std::string::npos && equals > 0 && name.find("CN=") != std::string::npos;
 }
 
-Result<http::CertificateRule> read_certificate_user(const std::string& name, const Json& rule) {
+Result<http::CertificateRule> read_certificate_user(const std::string& name, const Json& rule, const Config& config) {
   const std::string whose = "Certificate '" + name + "'";
   if (!is_certificate_name(name) || name.find('*') != std::string::npos || !core::text_fault(name).empty() ||
       name.size() > core::outside_name_bytes_max)
     return fault(whose + " must be a whole subject such as CN=alice,O=Example, or email:…, uri:… or dns:…, without '*'.");
-  auto assignment = read_assignment(whose, rule, "principal");
+  auto assignment = read_assignment(rule, whose, config, "principal");
   if (!assignment) return assignment.error();
   const auto principal = rule.value("principal", std::string(core::certificate_kind) + name);
   if (rule.contains("principal"))
@@ -71,20 +55,11 @@ Result<double> rate_of(const Json& value) {
 
 }  // namespace
 
-// {"alice": {"role": "requester", "scope": "/"}, "1001": {…}}
-Result<void> read_users(const Json& value, Config& config) {
-  core::Faults faults;
-  for (const auto& [user, rule] : value.items())
-    if (auto assignment = faults.take(read_assignment("User '" + user + "'", rule), "." + user))
-      config.users.push_back({user, *std::move(assignment)});
-  return outcome(faults);
-}
-
 // {"email:alice@example.org": {"role": "requester", "scope": "/", "principal": "alice"}, "CN=robot,O=Example": {…}}
 Result<void> read_certificate_users(const Json& value, Config& config) {
   core::Faults faults;
   for (const auto& [name, rule] : value.items())
-    if (auto read = faults.take(read_certificate_user(name, rule), "." + name)) config.certificate_users.push_back(*std::move(read));
+    if (auto read = faults.take(read_certificate_user(name, rule, config), "." + name)) config.certificate_users.push_back(*std::move(read));
   if (!value.empty() && config.tls.client_ca.empty()) faults.add("", "Needs tls_client_ca, whose certificates these are.");
   return outcome(faults);
 }
@@ -133,7 +108,7 @@ Result<void> read_oidc_roles_claim(const Json& value, Config& config) {
 Result<void> read_oidc_roles(const Json& value, Config& config) {
   core::Faults faults;
   for (const auto& [name, rule] : value.items())
-    if (auto assignment = faults.take(read_assignment("Role '" + name + "'", rule), "." + name)) config.oidc.rules.roles.emplace(name, *std::move(assignment));
+    if (auto assignment = faults.take(read_assignment(rule, "Role '" + name + "'", config), "." + name)) config.oidc.rules.roles.emplace(name, *std::move(assignment));
   return outcome(faults);
 }
 

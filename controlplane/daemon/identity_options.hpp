@@ -6,7 +6,6 @@
 
 namespace postern::daemon {
 
-core::Result<void> read_users(const Json& value, Config& config);
 core::Result<void> read_certificate_users(const Json& value, Config& config);
 core::Result<void> read_oidc_issuer(const Json& value, Config& config);
 core::Result<void> read_oidc_audience(const Json& value, Config& config);

@@ -10,6 +10,7 @@
 #include "controlplane/daemon/audit_options.hpp"
 #include "controlplane/daemon/identity_options.hpp"
 #include "controlplane/daemon/options.hpp"
+#include "controlplane/daemon/role_options.hpp"
 #include "controlplane/http/endpoint.hpp"
 
 namespace postern::daemon {
@@ -240,7 +241,7 @@ Result<void> read_log_level(const Json& value, Config& config) {
 
 }  // namespace
 
-// In the order they are read: `socket` needs instance and run_dir, the files of TLS listen_https.
+// In the order they are read: `socket` needs instance and run_dir, the files of TLS listen_https, users need roles.
 const std::vector<Option>& option_table() {
   static const std::vector<Option> table{
       {"instance", Kind::text, "gate", "1 to 32 letters, digits, - and _",
@@ -280,7 +281,9 @@ const std::vector<Option>& option_table() {
        read_host_machine},
       {"trusted_proxies", Kind::list, "[]", "addresses and blocks", "Peers whose X-Forwarded-For is believed",
        read_trusted_proxies, Reload::taken_and_told},
-      {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"}})",
+      {"roles", Kind::object, "{}", R"({"NAME": {"actions": […], "notActions": […]}})",
+       "Roles besides the built-in ones; * stands for any text, notActions take away", read_roles, Reload::taken_and_told},
+      {"users", Kind::object, "{}", R"({"NAME or UID": {"role": …, "scope": "/"} or a list of such})",
        "Roles of local users at the Unix socket, also of members of its group that shall be less than admin",
        read_users, Reload::taken_and_told},
       {"certificate_users", Kind::object, "{}",

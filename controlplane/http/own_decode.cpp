@@ -166,6 +166,11 @@ core::AccessDraft decode_request(std::string_view body) {
   }
   draft.justification = reader.text("justification");
   draft.start = reader.text("startTimeUtc");
+  if (const Json* wish = reader.find("breakGlass"); wish && !wish->is_boolean()) {
+    reader.fault("breakGlass", "Must be true or false.");
+  } else {
+    draft.break_glass = wish && wish->get<bool>();
+  }
   reader.refuse_unknown();
   return draft;
 }
@@ -205,6 +210,13 @@ core::TokenDraft decode_token(std::string_view body) {
   draft.role = reader.text("role");
   draft.scope = reader.text("scope");
   draft.duration = reader.text("duration");
+  const auto given = reader.elements("assignments");
+  if (reader.find("assignments")) draft.assignments.emplace();
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    ObjectReader assignment(*given[i], reader.place_of("assignments", i), Manner::strict, draft.faults);
+    draft.assignments->push_back({assignment.text("role"), assignment.text("scope")});
+    assignment.refuse_unknown();
+  }
   reader.refuse_unknown();
   return draft;
 }

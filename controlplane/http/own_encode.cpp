@@ -162,11 +162,13 @@ Json encode_request(const core::RequestView& view) {
     if (const auto found = view.endpoints.find(grant.serial); found != view.endpoints.end())
       json_grant["endpoints"] = encode_endpoints(found->second);
   }
+  if (view.break_glass) json["breakGlass"] = true;
   return json;
 }
 
 Json encode_grant(const core::GrantView& view) {
   Json json = encode_grant(view.grant, view.request);
+  if (view.break_glass) json["breakGlass"] = true;
   if (!view.usage) return json;
   json["admitted"] = view.usage->admitted;
   json["established"] = view.usage->established;
@@ -289,6 +291,13 @@ Json encode_token(const core::Token& token) {
   json["createdUtc"] = core::format_time(token.created);
   if (token.expires) json["expiresUtc"] = core::format_time(*token.expires);
   return json;
+}
+
+Json encode_role(const core::RoleView& view) {
+  return Json{{"name", view.role.name},
+              {"builtIn", view.built_in},
+              {"actions", view.role.actions},
+              {"notActions", view.role.not_actions}};
 }
 
 Json encode_status(const core::GateStatus& status) {

@@ -18,6 +18,7 @@ Json encode_service_count(const core::ServiceCount& count);
 Json encode_event(const core::EventView& view);
 Json encode_events(const core::EventPage& page);
 Json encode_token(const core::Token& token);  // without its hash
+Json encode_role(const core::RoleView& view);
 Json encode_status(const core::GateStatus& status);
 Json encode_record(const core::AuditRecord& record);
 

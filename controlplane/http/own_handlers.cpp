@@ -101,6 +101,7 @@ HttpResponse list_policies(Call& call) {
 
 HttpResponse post_request(Call& call) {
   const auto request = call.gatekeeper.request(call.caller, decode_request(call.body));
+  if (request && request->break_glass) shout_break_glass(call, *request);
   return request ? answer(201, encode_request(*request)) : fail(with_own_places(request.error()));
 }
 
@@ -218,6 +219,11 @@ HttpResponse post_token(Call& call) {
 HttpResponse delete_token(Call& call) {
   const std::string& id = call.parameter("id");
   return erased(call.gatekeeper.erase_token(call.caller, id), core::ErrorCode::token_not_found, id);
+}
+
+HttpResponse list_roles(Call& call) {
+  const auto roles = call.gatekeeper.list_roles(call.caller);
+  return roles ? list_of("roles", *roles, encode_role) : fail(roles.error());
 }
 
 }  // namespace postern::http::own

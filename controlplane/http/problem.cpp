@@ -39,6 +39,7 @@ constexpr std::array statuses{
     CodeStatus{ErrorCode::grant_not_found, 404},
     CodeStatus{ErrorCode::token_not_found, 404},
     CodeStatus{ErrorCode::request_not_found, 404},
+    CodeStatus{ErrorCode::break_glass_not_found, 404},
     CodeStatus{ErrorCode::not_subset_of_policy, 400},
     CodeStatus{ErrorCode::conflict, 409},
     CodeStatus{ErrorCode::entity_too_large, 413},

@@ -127,12 +127,13 @@ std::vector<core::Switch> SwitchTable::load() {
 
 TokenTable::TokenTable(SQLite::Database& database)
     : put_(database,
-           "INSERT INTO tokens(id, hash, principal, assignments, created_ns, expires_ns) VALUES (?, ?, ?, ?, ?, ?) "
+           "INSERT INTO tokens(id, hash, principal, assignments, created_ns, expires_ns, vouched) VALUES (?, ?, ?, ?, ?, ?, ?) "
            "ON CONFLICT(id) DO UPDATE SET hash = excluded.hash, principal = excluded.principal, "
-           "assignments = excluded.assignments, created_ns = excluded.created_ns, expires_ns = excluded.expires_ns"),
+           "assignments = excluded.assignments, created_ns = excluded.created_ns, expires_ns = excluded.expires_ns, "
+           "vouched = excluded.vouched"),
       erase_(database, "DELETE FROM tokens WHERE id = ?"),
       load_(database,
-            "SELECT id, hash, principal, assignments, created_ns, expires_ns FROM tokens ORDER BY created_ns, id") {}
+            "SELECT id, hash, principal, assignments, created_ns, expires_ns, vouched FROM tokens ORDER BY created_ns, id") {}
 
 void TokenTable::put(const core::Token& token) {
   Run(put_)
@@ -142,6 +143,7 @@ void TokenTable::put(const core::Token& token) {
       .text(to_text(token.principal.assignments))
       .time(token.created)
       .time(token.expires)
+      .text(to_text(token.principal.vouched))
       .execute();
 }
 
@@ -159,6 +161,7 @@ std::vector<core::Token> TokenTable::load() {
     token.principal.assignments = assignments_from(row.text());
     token.created = row.time();
     token.expires = row.optional_time();
+    token.principal.vouched = texts_from(row.text());
     tokens.push_back(std::move(token));
   }
   return tokens;

@@ -14,6 +14,7 @@
 
 #include "controlplane/store/audit_keeper.hpp"
 #include "controlplane/store/audit_log.hpp"
+#include "controlplane/store/break_glass_tables.hpp"
 #include "controlplane/store/catalog_tables.hpp"
 #include "controlplane/store/flow_table.hpp"
 #include "controlplane/store/grant_tables.hpp"
@@ -73,6 +74,7 @@ struct SqliteStore::Parts : core::FlowStore, core::ReviewStore {
         policies(*database),
         switches(*database),
         tokens(*database),
+        break_glass(*database),
         grants(*database),
         audit(*database),
         keeper(*database, audit),
@@ -102,6 +104,7 @@ struct SqliteStore::Parts : core::FlowStore, core::ReviewStore {
   PolicyTable policies;
   SwitchTable switches;
   TokenTable tokens;
+  BreakGlassTables break_glass;
   GrantTables grants;
   AuditLog audit;
   AuditKeeper keeper;
@@ -143,6 +146,8 @@ void SqliteStore::Parts::write(const core::ChangeSet& change) {
   for (const core::Switch& each : change.put_switches) switches.put(each);
   for (const core::Token& token : change.put_tokens) tokens.put(token);
   for (const std::string& id : change.erase_tokens) tokens.erase(id);
+  for (const core::Arming& arming : change.put_armings) break_glass.put(arming);
+  for (const core::BreakGlassUse& use : change.put_uses) break_glass.put(use);
   for (const core::AuditRecord& record : change.audit) audit.append(record);
   raise("serial", serial);
   raise("request", request_id);
@@ -208,6 +213,8 @@ core::Result<core::Snapshot> SqliteStore::load() {
     snapshot.policies = parts_->policies.load();
     snapshot.switches = parts_->switches.load();
     snapshot.tokens = parts_->tokens.load();
+    snapshot.armings = parts_->break_glass.load_armings();
+    snapshot.uses = parts_->break_glass.load_uses();
     parts_->grants.load(parts_->clock.now().utc - parts_->options.keep_ended, parts_->options.ended_per_policy_max,
                         snapshot.requests, snapshot.grants);
     snapshot.last_serial = parts_->mark("serial");

@@ -30,6 +30,8 @@ core::Result<core::Snapshot> MemoryStore::load() {
                           values_of(content_.grants),   values_of(content_.tokens),      last_serial,
                           last_key(content_.requests),  content_.last_policy_generation, std::nullopt,
                           values_of(content_.switches)};
+  snapshot.armings = values_of(content_.armings);
+  snapshot.uses = values_of(content_.uses);
   if (!content_.records.empty()) snapshot.newest_record = content_.records.back().time;  // as SQLite's store says it
   fuse_.done();
   return snapshot;
@@ -64,6 +66,8 @@ void MemoryStore::apply(const core::ChangeSet& change, Content& content) {
   for (const auto& each : change.put_switches) content.switches[core::folded(each.subscription)] = each;
   for (const auto& token : change.put_tokens) content.tokens[token.id] = token;
   for (const auto& id : change.erase_tokens) content.tokens.erase(id);
+  for (const auto& arming : change.put_armings) content.armings[arming.id] = arming;
+  for (const auto& use : change.put_uses) content.uses[use.request] = use;
   for (auto record : change.audit) {
     record.sequence = content.records.size() + 1;
     content.records.push_back(std::move(record));

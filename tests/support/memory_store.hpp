@@ -33,6 +33,8 @@ class MemoryStore : public core::Store {
     std::map<std::uint64_t, core::Request> requests;
     std::map<std::uint64_t, core::Grant> grants;
     std::map<std::string, core::Token> tokens;
+    std::map<std::uint64_t, core::Arming> armings;
+    std::map<std::uint64_t, core::BreakGlassUse> uses;
     std::vector<core::AuditRecord> records;
     std::uint64_t last_policy_generation = 0, last_standing_serial = 0;
   };

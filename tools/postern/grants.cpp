@@ -23,7 +23,8 @@ std::string state_text(const json& grant) {
   const std::string reason = text_of(grant, "endReason");
   const std::string who = text_of(grant, "endedBy");
   if (text_of(grant, "state") == "scheduled") return "scheduled for " + local_time(text_of(grant, "startTimeUtc"));
-  return text_of(grant, "state") + (reason.empty() ? "" : ": " + reason) + (who.empty() ? "" : " by " + who);
+  const std::string mark = grant.value("breakGlass", false) ? " (break-glass)" : "";
+  return text_of(grant, "state") + mark + (reason.empty() ? "" : ": " + reason) + (who.empty() ? "" : " by " + who);
 }
 
 std::string use_text(const json& grant) {

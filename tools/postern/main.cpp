@@ -72,6 +72,8 @@ int run(int argc, char** argv) {
   SwitchVerbs switches(app, chosen);
   TokenVerbs token(app, chosen);
   SessionsVerb sessions(app, chosen);
+  RoleVerbs role(app, chosen);
+  BreakGlassVerbs break_glass(app, chosen);
   AuditVerbs audit(app, chosen);
 
   try {

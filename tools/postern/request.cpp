@@ -48,6 +48,15 @@ std::string next_step(const json& machine, const std::string& port, const std::s
   return dial_words(at.address, at.port, port);
 }
 
+// Who got in may not look at the machine: then the words he used must do.
+json machine_of(const Desk& desk, const std::string& name) {
+  try {
+    return desk.gate.get("/v1/machines/" + encoded(name));
+  } catch (const Failure&) {
+    return {{"name", name}};
+  }
+}
+
 void print_request(const Desk& desk, const json& answer) {
   std::vector<Row> rows;
   std::vector<std::string> steps;
@@ -57,7 +66,7 @@ void print_request(const Desk& desk, const json& answer) {
     const std::string end = text_of(grant, "endTimeUtc");
     rows.push_back({text_of(grant, "serial"), name, port, text_of(grant, "sources"),
                     local_time(end) + " (" + time_left(end) + ")"});
-    steps.push_back(next_step(desk.gate.get("/v1/machines/" + encoded(name)), port, text_of(grant, "sources")));
+    steps.push_back(next_step(machine_of(desk, name), port, text_of(grant, "sources")));
   }
   desk.out.table({"GRANT", "MACHINE", "PORT", "OPEN TO", "UNTIL"}, rows, "Nothing was granted.");
   if (text_of(answer, "state") == "pending") {
@@ -74,21 +83,29 @@ void print_request(const Desk& desk, const json& answer) {
 
 RequestVerb::RequestVerb(CLI::App& app, Verb& chosen) {
   CLI::App* verb = app.add_subcommand("request", "Ask for ports of machines: postern request vm1 --port 22 --for 1h");
-  verb->add_option("MACHINE", machines_, "Machines, by name or id")->required();
-  verb->add_option("--port", ports_, "Port; repeat for more")->required();
-  CLI::Option* duration = verb->add_option("--for", duration_, "How long: 90m, 1h30m, PT1H");
-  CLI::Option* until =
-      verb->add_option("--until", until_, "Until when, UTC unless it has a zone: 2030-01-02T03:04:05+01:00");
-  duration->excludes(until);
-  verb->add_option("--from", sources_,
-                   "Address or block you will come from; repeat for more. Left out: your own address as\n"
-                   "the gate sees it; over the Unix socket that of your SSH session");
-  verb->add_option("--because", because_, "Justification, for the audit");
-  verb->add_option("--at", at_, "Start then, at most 7 days ahead, and not at once: 2030-01-02T03:04:05+01:00");
-  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { run(desk); }; });
+  wish_.declare(*verb);
+  wish_.declare_start(*verb);
+  verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { wish_.run(desk, false); }; });
 }
 
-void RequestVerb::run(const Desk& desk) const {
+void Wish::declare(CLI::App& verb) {
+  verb.add_option("MACHINE", machines_, "Machines, by name or id")->required();
+  verb.add_option("--port", ports_, "Port; repeat for more")->required();
+  CLI::Option* duration = verb.add_option("--for", duration_, "How long: 90m, 1h30m, PT1H");
+  CLI::Option* until =
+      verb.add_option("--until", until_, "Until when, UTC unless it has a zone: 2030-01-02T03:04:05+01:00");
+  duration->excludes(until);
+  verb.add_option("--from", sources_,
+                   "Address or block you will come from; repeat for more. Left out: your own address as\n"
+                   "the gate sees it; over the Unix socket that of your SSH session");
+  verb.add_option("--because", because_, "Justification, for the audit");
+}
+
+void Wish::declare_start(CLI::App& verb) {
+  verb.add_option("--at", at_, "Start then, at most 7 days ahead, and not at once: 2030-01-02T03:04:05+01:00");
+}
+
+void Wish::run(const Desk& desk, bool break_glass) const {
   if (duration_.empty() && until_.empty())
     throw Failure(Exit::usage, "say how long: --for 1h, or --until 2030-01-02T03:04:05Z");
   std::vector<std::string> sources = sources_;
@@ -113,6 +130,7 @@ void RequestVerb::run(const Desk& desk) const {
   json body = {{"machines", machines}};
   if (!because_.empty()) body["justification"] = because_;
   if (!at_.empty()) body["startTimeUtc"] = at_;
+  if (break_glass) body["breakGlass"] = true;
 
   try {
     const Answer answer = desk.gate.call("POST", "/v1/requests", &body);

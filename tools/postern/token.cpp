@@ -22,7 +22,7 @@ TokenVerbs::TokenVerbs(CLI::App& app, Verb& chosen) {
 
   CLI::App* verb = group->add_subcommand("create", "Make a token; its secret is shown once and stored hashed");
   verb->add_option("WHO", principal_, "Name that requests and the audit will show")->required();
-  verb->add_option("--role", role_, "reader, requester, approver, operator, admin or auditor")->capture_default_str();
+  verb->add_option("--role", role_, "One that `postern role list` shows")->capture_default_str();
   verb->add_option("--scope", scope_, "Resource id it is limited to; everything if left out");
   verb->add_option("--for", duration_, "How long it is good: 12h, 30d; without end if left out");
   verb->callback([this, &chosen] { chosen = [this](const Desk& desk) { create(desk); }; });

@@ -65,14 +65,24 @@ class SwitchVerbs {
   std::string subscription_, because_;
 };
 
+// What is asked for: machines, ports, how long, from where, why.
+class Wish {
+ public:
+  void declare(CLI::App& verb);
+  void declare_start(CLI::App& verb);  // for what need not be at once
+  void run(const Desk& desk, bool break_glass) const;
+
+ private:
+  std::vector<std::string> machines_, ports_, sources_;
+  std::string duration_, until_, because_, at_;
+};
+
 class RequestVerb {
  public:
   RequestVerb(CLI::App& app, Verb& chosen);
 
  private:
-  void run(const Desk& desk) const;
-  std::vector<std::string> machines_, ports_, sources_;
-  std::string duration_, until_, because_, at_;
+  Wish wish_;
 };
 
 class AnswerVerbs {
@@ -99,6 +109,20 @@ class ConnectVerb {
 class ExposureVerb {
  public:
   ExposureVerb(CLI::App& app, Verb& chosen);
+};
+
+class BreakGlassVerbs {
+ public:
+  BreakGlassVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void arm(const Desk& desk) const;
+  void list(const Desk& desk) const;
+  void review(const Desk& desk) const;
+  void disarm(const Desk& desk) const;
+  Wish wish_;
+  std::string principal_, duration_, because_, scope_, longest_, number_;
+  bool cut_ = false;
 };
 
 class GrantVerbs {
@@ -161,6 +185,20 @@ class SessionsVerb {
   std::uint64_t grant_ = 0;
   unsigned limit_ = 0;
   bool open_ = false, csv_ = false, json_lines_ = false;
+};
+
+class RoleVerbs {
+ public:
+  RoleVerbs(CLI::App& app, Verb& chosen);
+
+ private:
+  void list(const Desk& desk) const;
+  void show(const Desk& desk) const;
+  void least_privilege(const Desk& desk) const;
+  nlohmann::json least_assignments(const Desk& desk) const;
+  std::string name_, principal_, duration_;
+  std::vector<std::string> machines_;
+  bool over_policies_ = false, token_ = false;
 };
 
 class AuditVerbs {

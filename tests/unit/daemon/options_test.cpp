@@ -119,6 +119,22 @@ TEST_CASE("limits: calls a second, failed log-ins a minute, and none") {
   CHECK(none->stranger_rate.a_second == 0);
 }
 
+TEST_CASE("roles of one's own, and users who have several") {
+  const auto config = daemon::make_config(given_by(R"({
+    "roles": {"Night Shift": {"actions": ["*/read", "*/initiate/action"], "notActions": ["Postern/audit/read"]}},
+    "users": {"alice": [{"role": "night shift", "scope": "/subscriptions/x"}, {"role": "Reader"}]}
+  })"));
+  REQUIRE(config);
+  REQUIRE(config->settings.roles.size() == 1);
+  CHECK(config->settings.roles[0].name == "Night Shift");
+  CHECK(config->settings.roles[0].actions == Texts{"*/read", "*/initiate/action"});
+  CHECK(config->settings.roles[0].not_actions == Texts{"Postern/audit/read"});
+  REQUIRE(config->users.size() == 2);
+  CHECK(config->users[0].assignment.role == "Night Shift");
+  CHECK(config->users[0].assignment.scope == "/subscriptions/x");
+  CHECK(config->users[1].assignment.role == "reader");
+}
+
 TEST_CASE("https on any address, with its files") {
   const auto on = daemon::make_config(
       given_by(R"({"listen_https": "[::]:7823", "tls_certificate": "/c", "tls_key": "/k", "tls_client_ca": "/a"})"));
@@ -182,6 +198,13 @@ TEST_CASE("faults, each with its place") {
       {"user with an unknown role", R"({"users": {"alice": {"role": "king"}, "bob": {}}})", {"users.alice", "users.bob"}},
       {"user with an unknown member", R"({"users": {"alice": {"role": "reader", "scopes": "/"}}})", {"users.alice"}},
       {"user with a scope that is none", R"({"users": {"alice": {"role": "reader", "scope": "x"}}})", {"users.alice"}},
+      {"role without actions", R"({"roles": {"ops": {}}})", {"roles.ops.actions"}},
+      {"role that is built in", R"({"roles": {"Admin": {"actions": ["*"]}}})", {"roles.Admin"}},
+      {"roles with several faults",
+       R"({"roles": {"a": {"actions": "*"}, "b": {"action": ["*"]}, "c": 5, "d": {"actions": [5]}}})",
+       {"roles.a.actions", "roles.b.action", "roles.c", "roles.d.actions"}},
+      {"user with a list of nothing", R"({"users": {"alice": []}})", {"users.alice"}},
+      {"user with one bad role of two", R"({"users": {"alice": [{"role": "reader"}, {"role": "king"}]}})", {"users.alice"}},
       {"log level", R"({"log_level": "chatty"})", {"log_level"}},
       {"three at once", R"({"instance": "a b", "listen": "x", "colour": 1})", {"colour", "instance", "listen"}},
   }));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was committed is loaded again, field by field, also after the file was closed; erasures stay erased.
+#include <tuple>
+
 #include "tests/support/catch.hpp"
 #include "tests/unit/store/fixture.hpp"
 
@@ -42,7 +44,7 @@ core::Token token() {
   core::Token token;
   token.id = "t1";
   token.hash = "abc";
-  token.principal = {"bob", {{"requester", "/subscriptions/sub"}, {"reader", "/"}}};
+  token.principal = {"bob", {{"requester", "/subscriptions/sub"}, {"reader", "/"}}, {"/subscriptions/sub"}};
   token.created = core::UtcTime(std::chrono::nanoseconds(5));
   token.expires = core::UtcTime(std::chrono::nanoseconds(9));
   return token;
@@ -110,7 +112,45 @@ TEST_CASE("machines, policies and tokens come back as they were put") {
   REQUIRE(loaded->tokens[0].principal.assignments.size() == 2);
   CHECK(loaded->tokens[0].principal.assignments[0].scope == "/subscriptions/sub");
   CHECK(loaded->tokens[0].expires == token().expires);
+  CHECK(loaded->tokens[0].principal.vouched == std::vector<std::string>{"/subscriptions/sub"});
   CHECK(loaded->last_policy_generation == 5);
+}
+
+TEST_CASE("break-glass comes back as it was armed, used, reviewed and disarmed") {
+  TempFolder folder;
+  const auto at = [](int seconds) { return core::UtcTime(std::chrono::seconds(seconds)); };
+  core::Arming arming{4,          "eve",      "/subscriptions/sub", "on call", "root", at(1), at(9), "boot-7",
+                      core::BootTime(std::chrono::nanoseconds(3)), std::chrono::hours(2), {}, ""};
+  core::BreakGlassUse use{12, 4, at(2), "eve", "Opens vm1.", {5, 6}, {}, "", ""};
+  core::ChangeSet change;
+  change.put_armings = {arming};
+  change.put_uses = {use};
+  auto store = open_store(folder.file());
+  REQUIRE(store->commit({change}));
+  change = {};
+  arming.disarmed = at(5);
+  arming.disarmed_by = "kim";
+  use.reviewed = at(6);
+  use.reviewed_by = "olga";
+  use.note = "fine";
+  change.put_armings = {arming};
+  change.put_uses = {use};
+  REQUIRE(store->commit({change}));
+  store.reset();
+
+  const auto loaded = open_store(folder.file())->load();
+  REQUIRE(loaded);
+  REQUIRE(loaded->armings.size() == 1);
+  const auto& armed = loaded->armings[0];
+  CHECK(std::tie(armed.id, armed.principal, armed.scope, armed.reason, armed.armed_by, armed.start, armed.end, armed.boot_id,
+                 armed.boot_start, armed.grant_max, armed.disarmed, armed.disarmed_by) ==
+        std::tie(arming.id, arming.principal, arming.scope, arming.reason, arming.armed_by, arming.start, arming.end,
+                 arming.boot_id, arming.boot_start, arming.grant_max, arming.disarmed, arming.disarmed_by));
+  REQUIRE(loaded->uses.size() == 1);
+  const auto& used = loaded->uses[0];
+  CHECK(std::tie(used.request, used.arming, used.time, used.principal, used.detail, used.grants, used.reviewed,
+                 used.reviewed_by, used.note) == std::tie(use.request, use.arming, use.time, use.principal, use.detail,
+                                                          use.grants, use.reviewed, use.reviewed_by, use.note));
 }
 
 TEST_CASE("requests and grants come back as they were put, and newer puts replace older ones") {
