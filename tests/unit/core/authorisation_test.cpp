@@ -18,7 +18,8 @@ constexpr std::array columns{
     actions::policy_read,  actions::policy_write,   actions::policy_delete, actions::policy_initiate, actions::policy_revoke,
     actions::policy_approve, actions::machine_read, actions::machine_write, actions::machine_delete,  actions::token_read,
     actions::token_write,  actions::token_delete,   actions::gate_read,     actions::audit_read,      actions::role_read,
-    actions::break_glass_read, actions::break_glass_write, actions::break_glass_delete, actions::break_glass_review};
+    actions::break_glass_read, actions::break_glass_write, actions::break_glass_delete, actions::break_glass_review,
+    actions::switch_read,  actions::switch_write};
 
 struct RoleRow {
   Role role;
@@ -28,32 +29,32 @@ struct RoleRow {
 // clang-format off
 const std::vector<RoleRow> role_rows{
     // policies: read write delete initiate revoke approve · machines: rwd · tokens: rwd · gate, audit, roles: read ·
-    // break-glass: read arm disarm review
-    {{"reader", {}, {}},    "x..... x.. ... x.x ...."},
-    {{"requester", {}, {}}, "x..x.. x.. ... ... ...."},
-    {{"approver", {}, {}},  "x....x x.. ... ... ...."},
-    {{"operator", {}, {}},  "x..xx. x.. ... xxx x..."},
-    {{"admin", {}, {}},     "xxxxxx xxx xxx xxx xxxx"},
-    {{"auditor", {}, {}},   "x..... x.. x.. xxx x..x"},
-    {{"no such role", {}, {}}, "...... ... ... ... ...."},
+    // break-glass: read arm disarm review · switches: read write
+    {{"reader", {}, {}},    "x..... x.. ... x.x .... x."},
+    {{"requester", {}, {}}, "x..x.. x.. ... ... .... .."},
+    {{"approver", {}, {}},  "x....x x.. ... ... .... .."},
+    {{"operator", {}, {}},  "x..xx. x.. ... xxx x... x."},
+    {{"admin", {}, {}},     "xxxxxx xxx xxx xxx xxxx xx"},
+    {{"auditor", {}, {}},   "x..... x.. x.. xxx x..x x."},
+    {{"no such role", {}, {}}, "...... ... ... ... .... .."},
     // Azure's documented role of a requester: X/*/read grants X/read.
     {{"azure requester", {jit + "initiate/action", jit + "*/read", "Microsoft.Compute/virtualMachines/read",
-                          "Microsoft.Network/networkInterfaces/*/read"}, {}}, "x..x.. ... ... ... ...."},
-    {{"only read is found below", {jit + "*/write", jit + "*/delete", jit + "*/initiate/action"}, {}}, "...... ... ... ... ...."},
-    {{"all reads", {"*/read"}, {}},                       "x..... x.. x.. xxx x..."},
-    {{"all of Azure's", {"Microsoft.Security/*"}, {}},    "xxxxxx ... ... ... ...."},
-    {{"all of ours", {"postern/*"}, {}},                  "...... xxx xxx xxx xxxx"},
-    {{"shouted", {"MICROSOFT.SECURITY/LOCATIONS/JITNETWORKACCESSPOLICIES/INITIATE/ACTION"}, {}}, "...x.. ... ... ... ...."},
-    {{"without a star", {"Microsoft.Security/locations/jitNetworkAccessPolicies", "Postern"}, {}}, "...... ... ... ... ...."},
-    {{"cut short", {jit + "rea", jit + "initiate", "ostern/*"}, {}}, "...... ... ... ... ...."},
-    {{"ends in action", {"*action"}, {}},                 "...xxx ... ... ... ...x"},
-    {{"stars inside", {"*/jit*Policies/re*"}, {}},        "x...x. ... ... ... ...."},
-    {{"all but changing", {"*"}, {"*/write", "*/DELETE"}}, "x..xxx x.. x.. xxx x..x"},
-    {{"all but reading policies", {"*"}, {jit + "*/read"}}, ".xxxxx xxx xxx xxx xxxx"},
-    {{"all but approving", {jit + "*"}, {jit + "APPROVE/*"}}, "xxxxx. ... ... ... ...."},
-    {{"nothing left", {"*"}, {"*"}},                      "...... ... ... ... ...."},
-    {{"takes what it never had", {jit + "read"}, {"Postern/*"}}, "x..... ... ... ... ...."},
-    {{"empty", {""}, {}},                                 "...... ... ... ... ...."},
+                          "Microsoft.Network/networkInterfaces/*/read"}, {}}, "x..x.. ... ... ... .... .."},
+    {{"only read is found below", {jit + "*/write", jit + "*/delete", jit + "*/initiate/action"}, {}}, "...... ... ... ... .... .."},
+    {{"all reads", {"*/read"}, {}},                       "x..... x.. x.. xxx x... x."},
+    {{"all of Azure's", {"Microsoft.Security/*"}, {}},    "xxxxxx ... ... ... .... .."},
+    {{"all of ours", {"postern/*"}, {}},                  "...... xxx xxx xxx xxxx xx"},
+    {{"shouted", {"MICROSOFT.SECURITY/LOCATIONS/JITNETWORKACCESSPOLICIES/INITIATE/ACTION"}, {}}, "...x.. ... ... ... .... .."},
+    {{"without a star", {"Microsoft.Security/locations/jitNetworkAccessPolicies", "Postern"}, {}}, "...... ... ... ... .... .."},
+    {{"cut short", {jit + "rea", jit + "initiate", "ostern/*"}, {}}, "...... ... ... ... .... .."},
+    {{"ends in action", {"*action"}, {}},                 "...xxx ... ... ... ...x .."},
+    {{"stars inside", {"*/jit*Policies/re*"}, {}},        "x...x. ... ... ... .... .."},
+    {{"all but changing", {"*"}, {"*/write", "*/DELETE"}}, "x..xxx x.. x.. xxx x..x x."},
+    {{"all but reading policies", {"*"}, {jit + "*/read"}}, ".xxxxx xxx xxx xxx xxxx xx"},
+    {{"all but approving", {jit + "*"}, {jit + "APPROVE/*"}}, "xxxxx. ... ... ... .... .."},
+    {{"nothing left", {"*"}, {"*"}},                      "...... ... ... ... .... .."},
+    {{"takes what it never had", {jit + "read"}, {"Postern/*"}}, "x..... ... ... ... .... .."},
+    {{"empty", {""}, {}},                                 "...... ... ... ... .... .."},
 };
 
 const std::string sub = "/subscriptions/11111111-2222-3333-4444-555555555555", rg1 = sub + "/resourceGroups/rg1",
