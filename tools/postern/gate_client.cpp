@@ -195,13 +195,14 @@ void GateClient::stream(const std::string& target, const std::string& last_id,
   auto request = request_for(endpoint_, "GET", target, nullptr);
   request.set(http::field::accept, "text/event-stream");
   if (!last_id.empty()) request.set("Last-Event-ID", last_id);
-  Connection connection(endpoint_.url.empty() ? connect_unix(endpoint_.socket) : connect_url(endpoint_.url));
+  Connection connection(endpoint_);
+  Stream wire(connection);
   error_code error;
-  http::write(connection, request, error);
+  http::write(wire, request, error);
   boost::beast::flat_buffer buffer;
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
-  http::read_header(connection, buffer, parser, error);
+  http::read_header(wire, buffer, parser, error);
   if (error) unreachable(where, error.message());
   const unsigned status = parser.get().result_int();
   std::string refusal;
@@ -210,7 +211,7 @@ void GateClient::stream(const std::string& target, const std::string& last_id,
   while (!parser.is_done()) {
     parser.get().body().data = piece.data();
     parser.get().body().size = piece.size();
-    http::read_some(connection, buffer, parser, error);
+    http::read_some(wire, buffer, parser, error);
     const std::string_view bytes(piece.data(), piece.size() - parser.get().body().size);
     if (status >= 400) refusal += bytes;
     if (status < 400) reader.take(bytes);
@@ -221,21 +222,22 @@ void GateClient::stream(const std::string& target, const std::string& last_id,
 
 void GateClient::download(const std::string& target, const std::function<void(std::string_view)>& sink) const {
   const std::string where = endpoint_.url.empty() ? endpoint_.socket : endpoint_.url;
-  Connection connection(endpoint_.url.empty() ? connect_unix(endpoint_.socket) : connect_url(endpoint_.url));
+  Connection connection(endpoint_);
+  Stream wire(connection);
   error_code error;
-  http::write(connection, request_for(endpoint_, "GET", target, nullptr), error);
+  http::write(wire, request_for(endpoint_, "GET", target, nullptr), error);
   boost::beast::flat_buffer buffer;
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
   error = {};
-  http::read_header(connection, buffer, parser, error);
+  http::read_header(wire, buffer, parser, error);
   const bool wanted = !error && parser.get().result_int() < 400;
   std::string refusal;
   std::array<char, 65536> piece;
   while (!error && !parser.is_done()) {
     parser.get().body().data = piece.data();
     parser.get().body().size = piece.size();
-    http::read(connection, buffer, parser, error);
+    http::read(wire, buffer, parser, error);
     if (error == http::error::need_buffer) error = {};
     const std::string_view got(piece.data(), piece.size() - parser.get().body().size);
     if (wanted) {
