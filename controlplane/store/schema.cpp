@@ -190,8 +190,8 @@ core::Result<void> check_schema(SQLite::Database& database, const std::filesyste
   return {};
 }
 
-void migrate(SQLite::Database& database) {
-  for (int next = pragma(database, "user_version"); next < schema_version(); ++next) {
+void migrate(SQLite::Database& database, int to) {
+  for (int next = pragma(database, "user_version"); next < to; ++next) {
     SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
     database.exec(migrations[static_cast<std::size_t>(next)]);
     database.exec("PRAGMA application_id = " + std::to_string(application_id));

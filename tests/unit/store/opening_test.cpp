@@ -28,6 +28,23 @@ std::string refusal(const std::filesystem::path& file) {
   return opened.error().message;
 }
 
+// The store in `newest` as that version would have written it: its own tables, of which it takes the columns that it has.
+void write_as_of(int version, const std::filesystem::path& file, const std::filesystem::path& newest) {
+  SQLite::Database old(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+  store::migrate(old, version);
+  old.exec("ATTACH '" + newest.string() + "' AS newest");
+  for (const std::string table : {"machines", "policies", "requests", "grants", "tokens", "audit"}) {
+    const std::string columns =
+        old.execAndGet("SELECT group_concat(name) FROM pragma_table_info('" + table + "', 'main')").getString();
+    old.exec("INSERT INTO main." + table + "(" + columns + ") SELECT " + columns + " FROM newest." + table);
+  }
+  old.exec("UPDATE main.audit_head SET (sequence, hash) = (SELECT sequence, hash FROM newest.audit_head);"
+           "INSERT OR REPLACE INTO main.marks SELECT * FROM newest.marks;"
+           // What rules did not have then.
+           "UPDATE main.policies SET machines = json_remove(machines, '$[0].ports[0].maxSessionSeconds',"
+           "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial', '$[0].ports[0].justification', '$[0].ports[0].approval')");
+}
+
 }  // namespace
 
 TEST_CASE("a store of a newer schema is refused and stays as it is") {
@@ -74,9 +91,10 @@ TEST_CASE("a second daemon on the same store is refused, the next one after it i
   CHECK(store::SqliteStore::open(folder.file(), standing_clock()).has_value());
 }
 
-// What version 1 wrote: without the columns and members of version 2.
-TEST_CASE("a store of the first version is taken over with what it holds") {
-  TempFolder folder;
+TEST_CASE("a store of each earlier version is taken over with what it holds, and goes on") {
+  const int version = GENERATE(range(1, store::schema_version()));
+  INFO("version " << version);
+  TempFolder folder, newest;
   core::Policy policy;
   policy.id = {"sub", "Group", "local", "Default"};
   core::PortRule rule;
@@ -85,25 +103,22 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
   rule.max_duration = std::chrono::hours(3);
   rule.ending = core::Ending::cut;
   policy.machines = {{"/x/VM1", {rule}, ""}};
+  core::Machine machine;
+  machine.id = "/x/VM1";
+  machine.name = "VM1";
   auto change = sample_decision(1);
   change.put_policies = {policy};
-  REQUIRE(open_store(folder.file())->commit({change}));
-  meddle(folder.file(),
-         "DROP TABLE flows; DROP TABLE token_uses; DROP TABLE audit_cursors; DROP INDEX grants_by_start; DROP TABLE audit_keys; DROP TABLE audit_heads; DROP TRIGGER audit_no_delete; DROP TABLE audit_checkpoint;"
-         "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;"
-         "ALTER TABLE policies DROP COLUMN mode; ALTER TABLE grants DROP COLUMN max_session_s;"
-         "ALTER TABLE machines DROP COLUMN excluded; DROP TABLE switches;"
-         "ALTER TABLE grants DROP COLUMN extended_ns; ALTER TABLE grants DROP COLUMN by_duration;"
-         "ALTER TABLE requests DROP COLUMN answer_by_ns; ALTER TABLE requests DROP COLUMN answered_by;"
-         "ALTER TABLE requests DROP COLUMN answer_reason; DROP INDEX grants_unended;"
-         "CREATE INDEX grants_live ON grants(request) WHERE state = 0;"
-         "UPDATE policies SET machines = json_remove(machines, '$[0].ports[0].maxSessionSeconds',"
-         "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial', '$[0].ports[0].justification', '$[0].ports[0].approval');"
-         "PRAGMA user_version = 1");
+  change.put_machines = {machine};
+  change.put_tokens = {{"one", "h1", {"alice", {{"reader", "/"}}}, standing_clock().utc, std::nullopt}};
+  REQUIRE(open_store(newest.file())->commit({change}));
+  write_as_of(version, folder.file(), newest.file());
+
   auto store = open_store(folder.file());
   CHECK(whole_decisions(*store) == 1);
   const auto loaded = store->load();
   REQUIRE(loaded);
+  REQUIRE(loaded->machines.size() == 1);
+  CHECK(loaded->machines[0].excluded.empty());
   REQUIRE(loaded->policies.size() == 1);
   CHECK(loaded->policies[0].mode == core::Mode::enforce);
   const auto& read = loaded->policies[0].machines.at(0).ports.at(0);
@@ -111,7 +126,34 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
   CHECK(read.max_session.count() == 0);
   CHECK(read.standing.empty());
   CHECK(read.justification == core::Justification::optional);
-  CHECK(loaded->grants.at(0).max_session.count() == 0);
+  const auto& grant = loaded->grants.at(0);
+  CHECK(grant.end == sample_grant(1, 1).end);
+  CHECK(grant.max_session.count() == 0);
+  CHECK_FALSE(grant.extended);
+  CHECK_FALSE(grant.by_duration);
+  CHECK_FALSE(loaded->requests.at(0).answer_by);
+  REQUIRE(loaded->tokens.size() == 1);
+  CHECK(loaded->tokens[0].principal.assignments.at(0).role == "reader");
+
+  auto next = sample_decision(2);
+  core::Switch off;
+  off.by = "alice";
+  next.put_switches = {off};
+  core::Arming arming;
+  arming.id = 1;
+  next.put_armings = {arming};
+  core::BreakGlassUse use;
+  use.request = 2;
+  use.arming = 1;
+  next.put_uses = {use};
+  REQUIRE(store->commit({next}));
+  core::FlowNews flow;
+  flow.event.grant = 1;
+  REQUIRE(store->flows().write({flow}, 1));
+  CHECK(store->flows().flows({}).value().at(0).requestor == "alice");
+  CHECK(whole_decisions(*store) == 2);
+  CHECK_THROWS_AS(meddle(folder.file(), "DELETE FROM audit"), SQLite::Exception);
+  CHECK(store->load()->uses.size() == 1);
 }
 
 TEST_CASE("the file is opened for durability: WAL and the newest schema") {
