@@ -48,8 +48,16 @@ core::UtcTime time_of(const std::string& text) {
 AuditKeeper::AuditKeeper(SQLite::Database& database, AuditLog& log) : database_(database), log_(log) {}
 
 void AuditKeeper::introduce(const HeadKey& key, core::UtcTime now) {
-  SQLite::Statement insert(database_, "INSERT OR IGNORE INTO audit_keys VALUES (?, ?, ?)");
+  const auto known = keys();
+  if (known.contains(key.id())) return;
+  SQLite::Statement insert(database_, "INSERT INTO audit_keys VALUES (?, ?, ?)");
   Run(insert).text(key.id()).bytes(key.public_key().data(), static_cast<int>(key.public_key().size())).time(now).execute();
+  if (known.empty()) return;
+  core::AuditRecord record = own_record(now, "audit.key",
+                                        "Heads are signed by the new key " + key.id() +
+                                            " from now on: the file of the one before was taken away, or exchanged.");
+  record.outcome = core::Outcome::failed;
+  log_.append(std::move(record));
 }
 
 std::map<std::string, std::string> AuditKeeper::keys() {
@@ -132,9 +140,20 @@ core::Result<AuditLog::Head> AuditKeeper::checkpoint() {
   return from;
 }
 
+// What is not over keeps the records of how it began: requests whose grants wait or run, break-glass that nobody reviewed.
+core::UtcTime AuditKeeper::oldest_needed(core::UtcTime since) {
+  SQLite::Statement select(database_,
+                           "SELECT min(?1, (SELECT ifnull(min(r.start_ns), ?1) FROM grants g JOIN requests r ON r.id = g.request "
+                           "WHERE g.state <> 1), (SELECT ifnull(min(time_ns), ?1) FROM break_glass_uses WHERE reviewed_ns IS NULL))");
+  Run row(select);
+  row.time(since);
+  return row.next() ? row.time() : since;
+}
+
 std::uint64_t AuditKeeper::removable(core::UtcTime since) {
   const auto from = checkpoint();
   if (!from) return 0;
+  since = oldest_needed(since);
   SQLite::Statement select(database_, "SELECT sequence, time_ns FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?");
   std::uint64_t last = 0;
   Run row(select);
@@ -167,7 +186,8 @@ void AuditKeeper::raise_checkpoint(std::uint64_t sequence, const HeadKey& key, c
                              head.line()));
 }
 
-std::size_t AuditKeeper::remove(std::size_t at_most) {
+core::Result<std::size_t> AuditKeeper::remove(std::size_t at_most) {
+  if (const auto from = checkpoint(); !from) return from.error();
   SQLite::Statement erase(database_,
                           "DELETE FROM audit WHERE sequence IN (SELECT sequence FROM audit WHERE sequence <= (SELECT "
                           "sequence FROM audit_checkpoint) ORDER BY sequence LIMIT ?)");
@@ -185,12 +205,14 @@ core::Result<core::AuditCheck> AuditKeeper::check(const std::vector<std::string>
   check.checkpoint = from->sequence;
   const auto known = keys();
   SQLite::Statement select(database_, "SELECT sequence, line FROM audit_heads ORDER BY sequence");
-  for (Run row(select); row.next(); ++check.heads) {
+  for (Run row(select); row.next();) {
     const std::string sequence = std::to_string(row.number());
     const auto head = parse_head(row.text());
     const std::string whose = "the head at record " + sequence;
     if (!head || std::to_string(head->sequence) != sequence || head->kind != SignedHead::Kind::head) return not_signed(whose);
-    if (const auto same = agrees(*head, *from, *end, known, whose); !same) return same.error();
+    const auto same = agrees(*head, *from, *end, known, whose);
+    if (!same) return same.error();
+    if (*same) ++check.heads;
   }
   for (std::size_t n = 0; n < lines.size(); ++n) {
     const std::string whose = "line " + std::to_string(n + 1);

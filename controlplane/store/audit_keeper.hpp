@@ -24,18 +24,18 @@ class AuditKeeper {
  public:
   AuditKeeper(SQLite::Database& database, AuditLog& log);
 
-  // What it signs is known from now on. In the caller's transaction.
+  // What it signs is known from now on; that it takes the place of others is recorded. In the caller's transaction.
   void introduce(const HeadKey& key, core::UtcTime now);
   bool head_due(core::UtcTime now, bool stopping);
   // In the caller's transaction. Fails if the audit is not what the newest head says: what was meddled with is not signed.
   core::Result<SignedHead> sign_head(const HeadKey& key, core::UtcTime now);
 
-  // The newest record that may go: all up to it are older than `since`. 0: none.
+  // The newest record that may go: all up to it are older than `since`, and than what is not over. 0: none.
   std::uint64_t removable(core::UtcTime since);
   bool checkpoint_due(core::UtcTime now);
   // Raises the checkpoint and records it, in the caller's transaction; remove() then takes the records out bit by bit.
   void raise_checkpoint(std::uint64_t sequence, const HeadKey& key, core::UtcTime now);
-  std::size_t remove(std::size_t at_most);
+  core::Result<std::size_t> remove(std::size_t at_most);  // nothing behind a checkpoint that is not signed
 
   // The chain from the checkpoint on, the checkpoint, the heads in the store, and these lines.
   core::Result<core::AuditCheck> check(const std::vector<std::string>& lines);
@@ -43,6 +43,7 @@ class AuditKeeper {
  private:
   std::map<std::string, std::string> keys();
   std::optional<SignedHead> newest_head();
+  core::UtcTime oldest_needed(core::UtcTime since);
   core::Result<AuditLog::Head> checkpoint();  // whether it is signed, too
   core::Result<bool> agrees(const SignedHead& head, const AuditLog::Head& from, const AuditLog::Head& end,
                             const std::map<std::string, std::string>& keys, const std::string& whose);

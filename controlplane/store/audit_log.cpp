@@ -36,6 +36,9 @@ core::AuditRecord read_record(Run& row) {
   return record;
 }
 
+// Not up to the checkpoint: that was taken out, gone yet or not, and nothing vouches for what stands there.
+constexpr const char* kept = "sequence > ifnull((SELECT sequence FROM audit_checkpoint), 0)";
+
 Hash hash_from(const std::string& bytes) {
   Hash hash{};
   if (bytes.size() == hash.size()) std::memcpy(hash.data(), bytes.data(), hash.size());
@@ -56,7 +59,7 @@ AuditLog::AuditLog(SQLite::Database& database)
       append_(database, std::string("INSERT INTO audit(") + columns +
                             ", previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       find_(database, std::string("SELECT ") + columns +
-                          " FROM audit WHERE (?1 = '' OR EXISTS (SELECT 1 FROM json_each(machines) WHERE value = ?1 "
+                          " FROM audit WHERE " + kept + " AND (?1 = '' OR EXISTS (SELECT 1 FROM json_each(machines) WHERE value = ?1 "
                           "COLLATE NOCASE)) "
                           "AND (?2 = '' OR principal = ?2) "
                           "AND (?3 = '' OR operation = ?3) AND time_ns >= ?4 AND time_ns < ?5 AND sequence < ?6 "
@@ -64,7 +67,7 @@ AuditLog::AuditLog(SQLite::Database& database)
       walk_(database, std::string("SELECT ") + columns + ", previous_hash, hash FROM audit WHERE sequence > ? ORDER BY sequence"),
       newest_(database, "SELECT time_ns FROM audit ORDER BY sequence DESC LIMIT 1"),
       hash_of_(database, "SELECT hash FROM audit WHERE sequence = ?"),
-      after_(database, std::string("SELECT ") + columns + " FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?") {
+      after_(database, std::string("SELECT ") + columns + " FROM audit WHERE sequence > ? AND " + kept + " ORDER BY sequence LIMIT ?") {
   end_ = head().sequence;
 }
 

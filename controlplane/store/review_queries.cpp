@@ -11,11 +11,17 @@ namespace postern::store {
 
 namespace {
 
+// As in the log: what was taken out, gone yet or not, does not count.
+constexpr const char* kept = "sequence > ifnull((SELECT sequence FROM audit_checkpoint), 0)";
+
 using Uses = std::map<std::pair<std::string, std::string>, core::ReviewedUse>;
 
-// A grant's end is when it ended, or will; its length is taken from there.
+// A grant's end is when it ended, or will; its length is taken from there. One that waits, was denied, withdrawn or lapsed
+// before its start, or was taken back, never opened anything.
 constexpr const char* grants_of_period =
     "FROM grants g JOIN requests r ON r.id = g.request WHERE g.start_ns >= ? AND g.start_ns < ? ";
+constexpr const char* opened = "(g.boot_id <> '' AND g.end_reason <> 5)";
+static_assert(static_cast<int>(core::EndReason::taken_back) == 5);
 constexpr const char* end_of_grant = "min(g.end_ns, ifnull(g.ended_at_ns, g.end_ns))";
 constexpr const char* was_used = "EXISTS (SELECT 1 FROM flows f WHERE f.grant_serial = g.serial)";
 
@@ -33,9 +39,9 @@ core::ReviewedUse& use_of(Uses& uses, const std::string& requestor, const std::s
 }
 
 void count_grants(SQLite::Database& database, core::UtcTime from, core::UtcTime to, Uses& uses) {
-  SQLite::Statement select(database, std::string("SELECT r.requestor, g.machine_id, count(DISTINCT r.id), count(*), sum(") +
-                                         was_used + "), max(" + end_of_grant + " - g.start_ns), max(g.start_ns) " +
-                                         grants_of_period + "GROUP BY r.requestor, g.machine_id");
+  SQLite::Statement select(database, std::string("SELECT r.requestor, g.machine_id, count(DISTINCT r.id), sum(") + opened +
+                                         "), sum(" + was_used + "), max(iif(" + opened + ", " + end_of_grant +
+                                         " - g.start_ns, 0)), max(iif(" + opened + ", g.start_ns, NULL)) " + grants_of_period + "GROUP BY r.requestor, g.machine_id");
   Run row(select);
   row.time(from).time(to);
   while (row.next()) {
@@ -66,10 +72,12 @@ void count_sessions(SQLite::Database& database, core::UtcTime from, core::UtcTim
   }
 }
 
+// Who may not ask at all is refused before a machine is looked for: that counts for no machine.
 void count_refused(SQLite::Database& database, core::UtcTime from, core::UtcTime to, Uses& uses) {
   SQLite::Statement select(database,
-                           "SELECT principal, m.value, count(*) FROM audit, json_each(machines) m WHERE operation = "
-                           "'access.initiate' AND outcome = 1 AND time_ns >= ? AND time_ns < ? GROUP BY principal, m.value");
+                           std::string("SELECT principal, m.value, count(*) FROM audit LEFT JOIN json_each(machines) m WHERE ") +
+                               kept + " AND operation = 'access.initiate' AND outcome = 1 AND time_ns >= ? AND time_ns < ? "
+                                      "GROUP BY principal, m.value");
   Run row(select);
   row.time(from).time(to);
   while (row.next()) {
@@ -126,8 +134,8 @@ std::vector<core::ReviewedSession> longest_sessions(SQLite::Database& database, 
 
 std::vector<core::AuditRecord> break_glass(SQLite::Database& database, core::UtcTime from, core::UtcTime to) {
   SQLite::Statement select(database,
-                           "SELECT sequence, time_ns, operation, outcome, principal, machines, detail FROM audit WHERE "
-                           "operation LIKE 'breakglass.%' AND time_ns >= ? AND time_ns < ? ORDER BY sequence DESC LIMIT ?");
+                           std::string("SELECT sequence, time_ns, operation, outcome, principal, machines, detail FROM audit WHERE ") +
+                               kept + " AND operation LIKE 'breakglass.%' AND time_ns >= ? AND time_ns < ? ORDER BY sequence DESC LIMIT ?");
   Run row(select);
   row.time(from).time(to).number(core::review_lines_max);
   std::vector<core::AuditRecord> list;
@@ -164,14 +172,15 @@ core::ReviewFacts review(SQLite::Database& database, core::UtcTime from, core::U
   count_refused(database, from, to, uses);
   for (auto& [key, use] : uses)
     if (facts.uses.size() < core::review_lines_max) facts.uses.push_back(std::move(use));
-  const std::string unused = std::string("AND NOT ") + was_used + " AND " + end_of_grant + " <= ?";
+  const std::string of_opened = std::string("AND ") + opened;
+  const std::string unused = of_opened + " AND NOT " + was_used + " AND " + end_of_grant + " <= ?";
   facts.unused = grants(database, unused, "g.serial DESC", core::review_lines_max, from, to, now);
   facts.unused_count = count(database, grants_of_period + unused, from, to, now);
-  facts.longest_grants = grants(database, "", "over_ns - g.start_ns DESC, g.serial", core::review_longest, from, to, {});
+  facts.longest_grants = grants(database, of_opened, "over_ns - g.start_ns DESC, g.serial", core::review_longest, from, to, {});
   facts.longest_sessions = longest_sessions(database, from, to, now);
   facts.break_glass = break_glass(database, from, to);
   facts.break_glass_count = count(
-      database, "FROM audit WHERE operation LIKE 'breakglass.%' AND time_ns >= ? AND time_ns < ?", from, to, {});
+      database, std::string("FROM audit WHERE ") + kept + " AND operation LIKE 'breakglass.%' AND time_ns >= ? AND time_ns < ?", from, to, {});
   return facts;
 }
 

@@ -282,7 +282,8 @@ core::Result<std::size_t> SqliteStore::retain(core::UtcTime since, std::size_t a
     const std::uint64_t end = due ? parts_->keeper.removable(since) : 0;
     SQLite::Transaction transaction(*parts_->database, SQLite::TransactionBehavior::IMMEDIATE);
     if (end != 0) parts_->keeper.raise_checkpoint(end, *parts_->key, now);
-    const std::size_t removed = parts_->keeper.remove(at_most);
+    const auto removed = parts_->keeper.remove(at_most);
+    if (!removed) return removed.error();
     transaction.commit();
     return removed;
   } catch (const std::exception& failure) {

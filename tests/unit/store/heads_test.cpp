@@ -195,6 +195,105 @@ TEST_CASE("old records go in bounded steps behind a signed checkpoint, from whic
   }
 }
 
+TEST_CASE("what is not over keeps its records: grants that wait or run, break-glass that nobody reviewed") {
+  TempFolder folder;
+  StandingClock clock;
+  SignedStore gate(folder.file(), clock);
+  const auto begin = clock.utc;
+  gate.fill(3, begin);
+  core::ChangeSet open;
+  core::Arming arming;
+  arming.id = 1;
+  open.put_armings = {arming};
+  core::BreakGlassUse use;
+  use.request = 7;
+  use.arming = 1;
+  use.time = begin + day;
+  open.put_uses = {use};
+  core::Request request = sample_request(1);
+  request.start = begin + 2 * day;
+  open.put_requests = {request};
+  open.put_grants = {sample_grant(1, 1)};
+  open.put_grants[0].state = GENERATE(core::GrantState::live, core::GrantState::pending, core::GrantState::scheduled);
+  REQUIRE(gate.store->commit({open}));
+  gate.fill(3, begin + day);
+  gate.fill(3, begin + 2 * day);
+  gate.fill(3, begin + 3 * day);
+  const auto left = [&] {
+    clock.utc += day;
+    REQUIRE(gate.store->retain(clock.utc - 30 * day, 100));
+    CHECK(gate.store->check_audit({}));
+    return gate.records("access.initiate").size();
+  };
+  clock.utc += 100 * day;
+  CHECK(left() == 9);
+  open.put_armings.clear();
+  open.put_uses[0].reviewed = clock.utc;
+  open.put_uses[0].reviewed_by = "carol";
+  REQUIRE(gate.store->commit({open}));
+  CHECK(left() == 6);
+  open.put_grants[0].state = core::GrantState::ended;
+  open.put_grants[0].ended_at = clock.utc;
+  REQUIRE(gate.store->commit({open}));
+  CHECK(left() == 0);
+}
+
+TEST_CASE("behind a checkpoint that is not the gate's own nothing is taken out") {
+  TempFolder folder;
+  StandingClock clock;
+  SignedStore gate(folder.file(), clock);
+  gate.fill(5, clock.utc);
+  meddle(folder.file(), "UPDATE audit_checkpoint SET sequence = 4, hash = (SELECT hash FROM audit WHERE sequence = 4), line = 'x'");
+  const auto refused = gate.store->retain(clock.utc, 100);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("was not signed"));
+  SQLite::Database shell(folder.file().string());
+  CHECK(shell.execAndGet("SELECT count(*) FROM audit").getInt() == 5);
+}
+
+TEST_CASE("what somebody puts where records were taken out is shown to nobody") {
+  TempFolder folder;
+  StandingClock clock;
+  SignedStore gate(folder.file(), clock);
+  gate.fill(5, clock.utc);
+  const auto early = gate.head();
+  clock.utc += 100 * day;
+  gate.fill(2, clock.utc);
+  (void)gate.head();
+  REQUIRE(*gate.store->retain(clock.utc - 30 * day, 100) == 5);
+  gate.fill(1, clock.utc);
+  clock.utc += day;
+  REQUIRE(*gate.store->retain(clock.utc, 100) == 3);  // above the first two heads
+  (void)gate.head();
+  meddle(folder.file(), "DROP TRIGGER audit_in_order; INSERT INTO audit SELECT n, time_ns, 'breakglass.use', 1, 'mallory', source, "
+                        "request_id, client_request_id, policy, machines, grants, code, detail, previous_hash, hash FROM audit, "
+                        "(SELECT 0 AS n UNION SELECT 3) WHERE sequence = 9");
+  const auto checked = gate.store->check_audit({early});
+  REQUIRE(checked);
+  CHECK(checked->heads == 1);  // heads of what was taken out agree with nothing any more
+  CHECK(checked->lines_too_old == 1);
+  for (const auto& record : gate.records()) CHECK(record.principal != "mallory");
+  for (const auto& record : *gate.store->audit_after(0, 100)) CHECK(record.principal != "mallory");
+  CHECK(gate.store->reviews().review(clock.utc - 200 * day, clock.utc + day, clock.utc)->break_glass_count == 0);
+}
+
+TEST_CASE("a key that takes the place of another is recorded, once") {
+  TempFolder folder;
+  StandingClock clock;
+  const auto starts = [&] {
+    SignedStore gate(folder.file(), clock);
+    gate.fill(1, clock.utc);
+    (void)gate.head();
+    CHECK(gate.store->check_audit({}));
+    return gate.records("audit.key").size();
+  };
+  CHECK(starts() == 0);
+  CHECK(starts() == 0);
+  std::filesystem::remove(folder.path() / "key");
+  CHECK(starts() == 1);
+  CHECK(starts() == 1);
+}
+
 TEST_CASE("nothing is taken out without a key, and what is new stays") {
   TempFolder folder;
   StandingClock clock;

@@ -92,6 +92,51 @@ TEST_CASE("a review counts what each person did to each machine in the period") 
   CHECK(facts->break_glass[0].operation == "breakglass.use");
 }
 
+TEST_CASE("what was never open is no grant that nobody used, and who may not ask at all is told of") {
+  TempFolder folder;
+  auto store = open_store(folder.file());
+  grant(*store, 1, "alice", 1, 4);
+  const auto put = [&](std::uint64_t n, core::GrantState state, core::EndReason why, const std::string& boot) {
+    auto change = sample_decision(n);
+    auto& made = change.put_grants[0];
+    made.start = hour(2);
+    made.end = hour(12);
+    made.state = state;
+    made.end_reason = why;
+    made.boot_id = boot;
+    if (state == core::GrantState::ended) made.ended_at = hour(1);  // before its start
+    change.audit.clear();
+    REQUIRE(store->commit({change}));
+  };
+  put(2, core::GrantState::pending, core::EndReason::none, "");
+  put(3, core::GrantState::scheduled, core::EndReason::none, "");
+  put(4, core::GrantState::ended, core::EndReason::revoked, "");      // denied, or withdrawn
+  put(5, core::GrantState::ended, core::EndReason::expired, "");      // lapsed
+  put(6, core::GrantState::ended, core::EndReason::taken_back, "boot");
+  core::ChangeSet refused;
+  refused.audit = {sample_record(1)};
+  refused.audit[0].time = hour(2);
+  refused.audit[0].principal = "mallory";
+  refused.audit[0].outcome = core::Outcome::refused;
+  refused.audit[0].machines.clear();
+  REQUIRE(store->commit({refused}));
+
+  const auto facts = store->reviews().review(hour(0), hour(20), hour(20));
+  REQUIRE(facts);
+  REQUIRE(facts->uses.size() == 2);
+  CHECK(facts->uses[0].requests == 6);
+  CHECK(facts->uses[0].grants == 1);
+  CHECK(facts->uses[0].longest_grant == std::chrono::hours(3));
+  CHECK(*facts->uses[0].last == hour(1));
+  CHECK(facts->uses[1].requestor == "mallory");
+  CHECK(facts->uses[1].machine_id.empty());
+  CHECK(facts->uses[1].refused == 1);
+  REQUIRE(facts->unused.size() == 1);
+  CHECK(facts->unused[0].serial == 1);
+  CHECK(facts->unused_count == 1);
+  CHECK(facts->longest_grants.size() == 1);
+}
+
 TEST_CASE("when tokens were used last is kept as long as the token") {
   TempFolder folder;
   auto store = open_store(folder.file());
