@@ -28,11 +28,27 @@ void add_field(std::string& entry, const char* name, const std::string& value) {
   entry += value + '\n';
 }
 
+// One line that a terminal shows as it is; POSTERN_AUDIT has every character.
+std::string plain(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return text;
+}
+
+// A datagram has its bounds. The store has all of it.
+core::AuditRecord shortened(core::AuditRecord record) {
+  record.detail = "Too long for the journal: " + std::to_string(record.machines.size()) + " machines and " +
+                  std::to_string(record.grants.size()) + " grants are left out; postern audit has them. " + record.detail;
+  record.machines.clear();
+  record.grants.clear();
+  return record;
+}
+
 std::string sentence_of(const core::AuditRecord& record) {
   std::string text = "Audit " + std::to_string(record.sequence) + ": " + record.operation + " " +
                      std::string(core::wire_name(record.outcome)) + " for " + record.principal;
   if (!record.detail.empty()) text += ": " + record.detail;
-  return text;
+  return plain(std::move(text));
 }
 
 bool sent(int fd, const std::string& path, const std::string& datagram) {
@@ -80,8 +96,10 @@ AuditJournal::~AuditJournal() {
 
 bool AuditJournal::send(const core::AuditRecord& record) {
   if (sent(fd_, sockets_.journal, journal_entry(record))) return true;
+  if (errno == EMSGSIZE && sent(fd_, sockets_.journal, journal_entry(shortened(record)))) return true;
   if (errno == EAGAIN || errno == ENOBUFS) return false;
-  return sent(fd_, sockets_.syslog, syslog_line(record));
+  if (sent(fd_, sockets_.syslog, syslog_line(record))) return true;
+  return errno == EMSGSIZE && sent(fd_, sockets_.syslog, syslog_line(shortened(record)));
 }
 
 void AuditJournal::turn() {

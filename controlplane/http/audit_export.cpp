@@ -53,6 +53,14 @@ std::string csv_of(const core::FlowRecord& record) {
                   std::to_string(record.machine_bytes), core::format_time(record.as_of), origin_of(record)});
 }
 
+// JSON lets three more line ends stand as they are, and there are readers that divide at them.
+std::string json_line(const Json& json) {
+  std::string text = to_text(json);
+  for (const auto& [end, escape] : {std::pair("\u0085", "\\u0085"), std::pair("\u2028", "\\u2028"), std::pair("\u2029", "\\u2029")})
+    for (auto at = text.find(end); at != std::string::npos; at = text.find(end, at)) text.replace(at, std::string_view(end).size(), escape);
+  return text + "\n";
+}
+
 std::uint64_t number_of(const core::AuditRecord& record) {
   return record.sequence;
 }
@@ -116,7 +124,7 @@ core::Result<HttpResponse> export_audit(core::Gatekeeper& gatekeeper, const core
   };
   const bool csv = asked.format == AuditFormat::csv;
   const auto text = [csv](const core::AuditRecord& record) {
-    return csv ? csv_of(record) : to_text(encode_record(record)) + "\n";
+    return csv ? csv_of(record) : json_line(encode_record(record));
   };
   response.parts = parts_of(begin_below(*top, asked.query.before_sequence), asked.query.limit, read, text);
   return response;
@@ -142,7 +150,7 @@ core::Result<HttpResponse> export_flows(core::Gatekeeper& gatekeeper, const core
   };
   const bool csv = asked.format == AuditFormat::csv;
   const auto text = [csv](const core::FlowRecord& record) {
-    return csv ? csv_of(record) : to_text(encode_flow(record)) + "\n";
+    return csv ? csv_of(record) : json_line(encode_flow(record));
   };
   response.parts = parts_of(begin_below(*top, asked.query.before_id), asked.query.limit, read, text);
   return response;

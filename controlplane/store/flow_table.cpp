@@ -80,7 +80,7 @@ std::int64_t bounded(std::uint64_t number) {
 FlowTable::FlowTable(SQLite::Database& database)
     : database_(database),
       find_(database,
-            "SELECT id, closed_ns IS NOT NULL FROM flows WHERE opened_boot_ns = ? AND client_port = ? AND client = ? AND "
+            "SELECT id, closed_ns IS NOT NULL, grant_serial, client_packets, client_bytes, machine_packets, machine_bytes FROM flows WHERE opened_boot_ns = ? AND client_port = ? AND client = ? AND "
             "machine = ? AND machine_port = ? AND protocol = ? AND boot_id = ? ORDER BY id DESC LIMIT 1"),
       // Whose it was is written down now: requests and grants outlive what a ledger holds, but records outlive them.
       insert_(database,
@@ -93,6 +93,7 @@ FlowTable::FlowTable(SQLite::Database& database)
       follow_(database,
               "UPDATE flows SET client_packets = ?, client_bytes = ?, machine_packets = ?, machine_bytes = ?, as_of_ns = ?, "
               "run = ?, closed_ns = ?, ending = ? WHERE id = ?"),
+      leave_(database, "UPDATE flows SET run = ?, closed_ns = ?, ending = 'moved' WHERE id = ?"),
       unseen_(database,
               "UPDATE flows SET closed_ns = ?, ending = 'unseen' WHERE id IN (SELECT id FROM flows WHERE closed_ns IS NULL "
               "AND run <> ? LIMIT ?)"),
@@ -107,21 +108,27 @@ std::optional<FlowTable::Known> FlowTable::newest_of(const core::FlowNews& news)
   row.boot_time(news.event.opened).number(news.event.client.port).text(text_of(news.event.client));
   row.text(text_of(news.event.machine)).number(news.event.machine.port).number(news.event.protocol).text(news.boot_id);
   if (!row.next()) return std::nullopt;
-  const std::uint64_t id = row.number();
-  return Known{id, row.number() != 0};
+  Known known;
+  known.id = row.number();
+  known.closed = row.number() != 0;
+  known.grant = row.number();
+  known.counted.client_packets = row.number();
+  known.counted.client_bytes = row.number();
+  known.counted.machine_packets = row.number();
+  known.counted.machine_bytes = row.number();
+  return known;
 }
 
-void FlowTable::open(const core::FlowNews& news, std::uint64_t run) {
-  using Kind = core::FlowEvent::Kind;
+void FlowTable::open(const core::FlowNews& news, std::uint64_t run, const std::optional<core::FlowEvent>& before) {
   const core::FlowEvent& event = news.event;
-  const bool closed = event.kind == Kind::closed, moved = event.kind == Kind::moved;
+  const bool closed = event.kind == core::FlowEvent::Kind::closed;
   Run row(insert_);
   row.text(news.boot_id).boot_time(event.opened).text(text_of(event.client)).number(event.client.port);
   row.text(text_of(event.machine)).number(event.machine.port).number(event.protocol);
-  row.time(moved ? news.time : news.opened).time(news.time);
+  row.time(before ? news.time : news.opened).time(news.time);
   row.time(closed ? std::optional(news.time) : std::nullopt).text(event.end).number(event.grant).text(news.machine_id);
   counters(row, event);
-  counters(row, moved ? event : core::FlowEvent{});
+  counters(row, before.value_or(core::FlowEvent{}));
   row.number(flags_of(news)).number(run).execute();
 }
 
@@ -132,15 +139,27 @@ void FlowTable::follow(std::uint64_t id, const core::FlowNews& news, std::uint64
   row.time(end.empty() ? std::nullopt : std::optional(news.time)).text(end).number(id).execute();
 }
 
+// It moved, and nobody has said when.
+void FlowTable::leave(const Known& known, const core::FlowNews& news, std::uint64_t run) {
+  Run(leave_).number(run).time(news.time).number(known.id).execute();
+}
+
 void FlowTable::write(const core::FlowNews& news, std::uint64_t run) {
   using Kind = core::FlowEvent::Kind;
   const Kind kind = news.event.kind;
   const auto known = newest_of(news);
-  const bool goes_on = known && !known->closed;
-  if (kind == Kind::closed && goes_on) return follow(known->id, news, run, news.event.end);
-  if (kind == Kind::moved && goes_on) follow(known->id, news, run, "moved");
-  if (kind == Kind::moved || !known) return open(news, run);
-  if (goes_on) follow(known->id, news, run, "");
+  const bool goes_on = known && !known->closed, same_grant = known && known->grant == news.event.grant;
+  if (kind == Kind::moved && !same_grant) {
+    if (goes_on) follow(known->id, news, run, "moved");
+    return open(news, run, news.event);
+  }
+  if (!known) return open(news, run);
+  if (!goes_on) return;
+  if (!same_grant && (kind == Kind::seen || kind == Kind::closed)) {
+    leave(*known, news, run);
+    return open(news, run, known->counted);
+  }
+  follow(known->id, news, run, kind == Kind::closed ? news.event.end : "");
 }
 
 std::vector<core::FlowRecord> FlowTable::find(const core::FlowQuery& query) {

@@ -80,7 +80,7 @@ TEST_CASE("no cell of a spreadsheet is a formula, and none becomes another") {
       {"a formula after what cannot be seen", "\ufeff\u200b\u2060\u3000 =1", "'\ufeff\u200b\u2060\u3000 =1"},
       {"blanks only", "  ", "\"  \""},
       {"a tab after blanks", " \t1", "\"' \t1\""},
-      {"a formula after blanks", "  =1", "\"'  =1\""},
+      {"a formula after blanks", "  =1", "'  =1"},
       {"a sign further on", "a=1", "a=1"},
       {"a quote", "a\"b", "\"a\"\"b\""},
       {"a quote and a formula", "=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""},
@@ -123,6 +123,17 @@ TEST_CASE("what people write and are called leaves as text") {
   const auto record = nlohmann::json::parse(text);
   CHECK(record["principal"] == mallory);
   CHECK_THAT(record["detail"].get<std::string>(), Catch::EndsWith(because));
+}
+
+TEST_CASE("a record is one line to whoever divides at any line end") {
+  ApiWorld world;
+  const std::string detail = "a\u0085b\u2028c\u2029d\ne\x0b\x0c\x1c";
+  (void)world.gate->erase_token(admin(), detail);
+  auto answer = world.call("GET", "/v1/audit?format=jsonl&limit=1");
+  const auto text = whole(answer).first;
+  for (const char* end : {"\u0085", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\r"}) CHECK(text.find(end) == std::string::npos);
+  CHECK(text.find('\n') == text.size() - 1);
+  CHECK_THAT(nlohmann::json::parse(text)["detail"].get<std::string>(), Catch::Contains("a\u0085b\u2028c\u2029d"));
 }
 
 TEST_CASE("an export has every record once, in parts, with filters and bounds; one document has not") {

@@ -89,6 +89,29 @@ TEST_CASE("one that moves to another grant is two records, each with its own byt
   CHECK(records[0].machine_bytes == 1400);
 }
 
+TEST_CASE("a move of which nothing was told, or too late, leaves each grant its own bytes and no record open") {
+  const auto opened = news(Kind::opened, 1, 1, 1), before = news(Kind::seen, 1, 3, 1, 300), after = news(Kind::seen, 1, 6, 2, 500),
+             moved = news(Kind::moved, 1, 5, 2, 400), closed = news(Kind::closed, 1, 9, 2, 1000);
+  for (const auto& order : std::vector<std::vector<core::FlowNews>>{{opened, before, closed},
+                                                                    {opened, before, after, closed},
+                                                                    {opened, before, closed, moved},
+                                                                    {opened, before, after, moved, closed},
+                                                                    {opened, before, after, moved, closed, moved}}) {
+    TempFolder folder;
+    Flows flows(folder);
+    flows.write(order);
+    const auto records = flows.find();
+    REQUIRE(records.size() == 2);
+    CHECK(records[1].grant == 1);
+    CHECK(records[1].end == "moved");
+    CHECK(records[1].client_bytes == 300);
+    CHECK(records[0].grant == 2);
+    CHECK(records[0].end == "finished");
+    CHECK(records[0].client_bytes == 700);
+    CHECK(records[0].machine_bytes == 1400);
+  }
+}
+
 TEST_CASE("words that are missing, come twice or too late leave one record") {
   TempFolder folder;
   Flows flows(folder);
