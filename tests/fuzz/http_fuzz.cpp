@@ -11,6 +11,7 @@
 
 #include "controlplane/core/drafts.hpp"
 #include "controlplane/http/azure_decode.hpp"
+#include "controlplane/http/break_glass_bodies.hpp"
 #include "controlplane/http/host_guard.hpp"
 #include "controlplane/http/identity.hpp"
 #include "controlplane/http/json_body.hpp"
@@ -75,8 +76,16 @@ void check_body(const std::string& body) {
     (void)core::read_revocation(draft);
   }
   (void)core::read_policy(id, http::decode_policy(body));
-  (void)core::read_token(http::decode_token(body), now);
+  (void)core::read_token(http::decode_token(body), now, {});
   (void)core::read_revocation(http::decode_revocation("1", body).second);
+  (void)core::read_extension(http::decode_extension("1", body).second, now);
+  (void)core::read_denial(http::decode_denial(body));
+  (void)core::read_arming(http::decode_arming(body), now);
+  (void)core::read_review(http::decode_review(body));
+  (void)http::decode_enabling(body);
+  (void)http::decode_disabling(body);
+  (void)http::decode_switch(body);
+  (void)http::decode_heads(body);
 }
 
 void check_request(const http::HttpRequest& request) {
@@ -92,7 +101,13 @@ void check_request(const http::HttpRequest& request) {
     for (const auto& segment : target->segments) must(http::is_utf8(segment), "segments are UTF-8");
     (void)http::decode_grant_filter(*target);
     if (const auto probe = http::decode_probe(*target)) (void)core::read_probe(*probe, peer.address);
-    (void)http::decode_audit_query(*target);
+    const std::string_view accept = request.first("accept").value_or("");
+    (void)http::decode_audit_query(*target, accept);
+    (void)http::decode_flow_query(*target, accept);
+    (void)http::decode_review_query(*target, accept);
+    (void)http::decode_machine_filter(*target);
+    (void)http::decode_request_filter(*target);
+    (void)http::decode_cut(*target);
     (void)http::decode_event_query(*target);
   }
   check_body(request.body);

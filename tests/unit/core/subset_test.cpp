@@ -58,6 +58,7 @@ TEST_CASE("a request lies inside its policy or not") {
                            row.port,
                            {parse_source(row.source).value()},
                            now + row.length,
+                           false,
                            "virtualMachines[0].ports[0]"});
     const auto grants = grants_inside(office_policy(), asked, now);
     REQUIRE(grants.has_value() == (row.target == nullptr));
