@@ -132,7 +132,7 @@ void Gatekeeper::Parts::look_at_exposure(bool asked) {
       const auto reach = dataplane.route_to({answer.address, whole(answer.address)}).reach;
       return reach == Reach::none || reach == Reach::outside;
     });
-    exposure.take(*answers, now, [&](const ExposureBook::Key& key) { return owners.of(key) != nullptr; });
+    exposure.take(*answers, now, [&](const ExposureBook::Key& key) { return owners.of(key); });
   }
   exposed.clear();
   for (const auto& [key, seen] : exposure.seen()) {

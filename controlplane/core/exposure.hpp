@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What answered from a watched port although no policy guards it, remembered for longer than the gate does and bounded:
-// whatever strangers and machines make up, what registered machines answered stays.
+// whatever strangers and machines make up, what other registered machines answered stays.
 #pragma once
 
 #include <map>
@@ -10,7 +10,8 @@
 
 namespace postern::core {
 
-inline constexpr std::size_t unknown_answers_max = 1024;  // addresses and ports of no registered machine
+inline constexpr std::size_t unknown_answers_max = 1024;  // addresses and ports of no registered machine, the latest
+inline constexpr std::size_t machine_answers_max = 1024;  // of each: one that has a block of addresses can answer from any
 inline constexpr std::size_t answer_peers_max = 16;       // of each, the latest
 inline constexpr std::chrono::hours answers_kept{30 * 24};
 
@@ -26,20 +27,18 @@ class ExposureBook {
     std::uint64_t before = 0;  // … and what it had counted before that
   };
 
-  // `registered`: whether the address is one of a machine's, or the port a forward's.
-  template <class Registered>
-  void take(const std::vector<Answer>& answers, const Now& now, Registered registered) {
-    std::size_t unknown = 0;
+  // owner(key): the machine of the address, or of the forward's port; null: of none.
+  template <class Owner>
+  void take(const std::vector<Answer>& answers, const Now& now, Owner owner) {
     for (const auto& answer : answers) note(answer, now);
     forget_before(now.utc - answers_kept);
-    std::multimap<UtcTime, Key> strangers;
-    for (const auto& [key, seen] : seen_) {
-      if (registered(key)) continue;
-      strangers.emplace(seen.last, key);
-      ++unknown;
+    std::map<const Machine*, std::multimap<UtcTime, Key>> by_owner;
+    for (const auto& [key, seen] : seen_) by_owner[owner(key)].emplace(seen.last, key);
+    crowded_ = by_owner[nullptr].size() >= unknown_answers_max;
+    for (const auto& [machine, keys] : by_owner) {
+      auto oldest = keys.begin();
+      for (auto left = keys.size(); left > (machine ? machine_answers_max : unknown_answers_max); --left) seen_.erase((oldest++)->second);
     }
-    for (auto oldest = strangers.begin(); unknown > unknown_answers_max; ++oldest, --unknown) seen_.erase(oldest->second);
-    crowded_ = unknown >= unknown_answers_max;
   }
   const std::map<Key, Seen>& seen() const { return seen_; }
   bool crowded() const { return crowded_; }

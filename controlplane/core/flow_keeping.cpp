@@ -19,14 +19,23 @@ void Gatekeeper::write_flows() {
   warn("flows", recorder.trouble().empty() ? ""
                                            : "Which connections open and close cannot be recorded now: " +
                                                  recorder.trouble());
-  const auto lost = recorder.take_losses();
-  if (lost == 0) return;
+  if (const auto lost = recorder.take_losses(); lost != 0) p.record_loss(lost, "since the store could not be written.");
+  if (!recorder.looks_at_ring()) return;
+  const auto status = p.dataplane.status();
+  if (!status) return;
+  for (const auto& tally : status->tallies) {
+    if (tally.name != "flow_events_lost" || !recorder.ring_lost_more(tally.packets)) continue;
+    p.record_loss(tally.packets, "counted since the gate began: its ring was full. Connections may be shown as open that are not, "
+                                 "until posternd starts anew.");
+  }
+}
+
+void Gatekeeper::Parts::record_loss(std::uint64_t count, const std::string& why) {
   const Caller self{{std::string(own_name), {}}, std::nullopt, "", ""};
   ChangeSet change;
-  change.audit.push_back(p.record({self, "flows.lost"}, Outcome::failed,
-                                  std::to_string(lost) + " openings and ends of connections were not recorded, since the "
-                                                         "store could not be written."));
-  p.insist(std::move(change));
+  change.audit.push_back(record({self, "flows.lost"}, Outcome::failed,
+                                std::to_string(count) + " openings and ends of connections were not recorded, " + why));
+  insist(std::move(change));
 }
 
 void Gatekeeper::Parts::Hearing::take(const DropEvent& event) {

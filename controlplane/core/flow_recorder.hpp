@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <utility>
 
 #include "controlplane/core/ledger.hpp"
 #include "controlplane/core/ports.hpp"
@@ -18,6 +19,8 @@ inline constexpr std::chrono::hours flow_records_kept_for{24 * 90};
 
 class FlowRecorder {
  public:
+  static constexpr std::uint64_t looks_between_asking = 60;
+
   FlowRecorder(FlowStore& store, const Clock& clock);
 
   void take(const FlowEvent& event, const Ledger& ledger);
@@ -25,6 +28,13 @@ class FlowRecorder {
   void write(std::uint64_t walks);
   // How many were lost since this was last asked; only once the store can be written again.
   std::uint64_t take_losses();
+  // Whether it is time to ask the gate how many its ring had no room for; `total` being that, since the gate began: whether
+  // there are more than when this was last told.
+  bool looks_at_ring() { return looks_++ % looks_between_asking == 0; }
+  bool ring_lost_more(std::uint64_t total) {
+    const auto told = std::exchange(ring_lost_, total);
+    return total > (told > total ? 0 : told);  // fewer: it began anew
+  }
 
   const TrailCounts& counts() const { return counts_; }
   const std::string& trouble() const { return trouble_; }  // why nothing can be written now; empty: it can
@@ -37,7 +47,7 @@ class FlowRecorder {
   const Clock& clock_;
   std::deque<FlowNews> held_;
   TrailCounts counts_;
-  std::uint64_t run_, walks_ = 0, losses_ = 0, writes_ = 0;
+  std::uint64_t run_, walks_ = 0, losses_ = 0, writes_ = 0, looks_ = 0, ring_lost_ = 0;
   bool unseen_ended_ = false, tidy_on_ = false;
   std::string trouble_;
 };

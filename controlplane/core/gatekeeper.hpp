@@ -169,6 +169,8 @@ struct Gatekeeper::Parts {
   void look_at_exposure(bool asked);
   std::string exposure_of(const Machine& machine) const;  // in a sentence; empty if there is none
   bool is_guarded(const ExposureBook::Key& key, const Owners& owners) const;
+  // ---- flow records (flow_keeping.cpp)
+  void record_loss(std::uint64_t count, const std::string& why);
   // ---- reviewing (reviewing.cpp)
   void note_use(const Token& token);
   void write_token_uses();

@@ -2,12 +2,20 @@
 // Who may get where, from roles and policies; the rest the store counts.
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/principal_name.hpp"
 
 namespace postern::core {
 namespace {
 
 constexpr std::chrono::hours review_period{24 * 90};
 constexpr std::chrono::hours use_noted_every{1};
+
+// How somebody whom the configuration names logs in.
+std::string way_of(const Principal& named) {
+  if (named.name.starts_with(certificate_kind)) return "certificate";
+  if (named.name.starts_with(oidc_kind)) return "access token";
+  return "user " + named.name;
+}
 
 }  // namespace
 
@@ -66,7 +74,9 @@ Result<Review> Gatekeeper::review(const Caller& caller, std::optional<UtcTime> f
     uses = *written;
   }
   for (const auto& [id, time] : p.token_uses_new) uses[id] = time;
-  for (const auto& user : p.local_users) p.add_rights(user, "user " + user.name, review);
+  for (const auto& user : p.local_users) p.add_rights(user, way_of(user), review);
+  for (const auto& [id, arming] : p.ledger.armings())
+    if (p.is_armed(arming)) p.add_rights({arming.principal, {{"requester", arming.scope}}}, "break-glass " + std::to_string(id), review);
   for (const auto& [id, token] : p.ledger.tokens()) {
     const bool expired = token.expires && *token.expires <= now;
     if (!expired) p.add_rights(token.principal, "token " + id, review);

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <iostream>
 
+#include "controlplane/core/principal_name.hpp"
 #include "controlplane/daemon/audit_keeping.hpp"
 #include "controlplane/daemon/audit_push.hpp"
 #include "controlplane/daemon/event_pump.hpp"
@@ -78,9 +79,13 @@ core::Result<std::optional<http::TlsIdentity>> tls_identity(const Config& config
   return std::optional(*std::move(loaded));
 }
 
-std::vector<core::Principal> local_users(const Config& config) {
+// Everybody whom the configuration lets in, for the review. Whom an issuer gives a role it does not know by name.
+std::vector<core::Principal> named_users(const Config& config) {
   std::vector<core::Principal> users;
   for (const auto& rule : config.users) users.push_back({rule.user, {rule.assignment}});
+  for (const auto& rule : config.certificate_users) users.push_back({rule.principal, {rule.assignment}});
+  for (const auto& [value, assignment] : config.oidc.rules.roles)
+    users.push_back({std::string(core::oidc_kind) + "whoever has " + value, {assignment}});
   return users;
 }
 
@@ -274,7 +279,7 @@ Exit run(const Loaded& loaded, Reader reread) {
                                      .watched_ports = config.settings.recommended_ports});
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   gatekeeper.keep_flows((*store)->flows());
-  gatekeeper.keep_reviews((*store)->reviews(), local_users(config));
+  gatekeeper.keep_reviews((*store)->reviews(), named_users(config));
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
   if (const auto signing = sign_heads(**store, config); !signing) return failed("cannot sign the audit", signing.error());
   AuditKeeping audit_keeping(**store, gatekeeper, clock, config.audit_retention);
@@ -337,6 +342,7 @@ Exit run(const Loaded& loaded, Reader reread) {
   std::function<void(boost::system::error_code, int)> on_hangup = [&](boost::system::error_code error, int) {
     if (error) return;
     reload();
+    gatekeeper.keep_reviews((*store)->reviews(), named_users(reload.config()));
     if (*tls) look_at_certificate();
     hangup.async_wait(on_hangup);
   };

@@ -170,6 +170,10 @@ void AuditVerbs::verify(const Desk& desk) const {
     const json asked = {{"heads", kept_heads(heads_)}};
     body = desk.gate.call("POST", "/v1/audit/verify", &asked).body;
   }
+  // Whoever made up all records anew, and raised the checkpoint above every kept head, would otherwise be told that all is well.
+  if (!heads_.empty() && body.value("lines", 0) == 0)
+    throw Failure(Exit::refused, "none of these heads can be checked: all are of before record " + text_of(body, "checkpoint") +
+                                     ", up to which records were taken out. Take newer ones; if there should be some, ask why");
   if (desk.out.json()) return desk.out.document(body);
   desk.out.line("The audit is whole: " + text_of(body, "verified") + " records, each chained to the one before, and " +
                 text_of(body, "heads") + " signed heads in the store agree.");

@@ -116,6 +116,23 @@ TEST_CASE("forged answers push no registered machine out, are bounded, and are w
   for (const auto& each : world.exposure()) CHECK(each.services.at(0).address != at("203.0.113.200"));
 }
 
+TEST_CASE("a machine that has a block of addresses fills its own share and nobody else's") {
+  ExposureWorld world;
+  world.hear("10.0.0.3", 22, {"203.0.113.9"});
+  (void)world.exposure();
+  world.clock.advance(1min);
+  for (int round = 0; round < 3; ++round) {
+    world.dataplane.heard.clear();
+    for (int i = 0; i < 1000; ++i)
+      world.hear("10.4." + std::to_string(10 * round + i / 250) + "." + std::to_string(i % 250), 22, {"203.0.113.9"});
+    (void)world.exposure();
+    world.clock.advance(1min);
+  }
+  const auto found = world.exposure();
+  REQUIRE(found.size() == 2);
+  for (const auto& each : found) CHECK(each.services.size() == (each.machine_name == "vm4" ? machine_answers_max : 1));
+}
+
 TEST_CASE("of many who were answered the latest are kept") {
   ExposureWorld world;
   for (int i = 0; i < 40; ++i) {

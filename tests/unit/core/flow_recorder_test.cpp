@@ -100,6 +100,40 @@ TEST_CASE("a store that cannot be written fails no request; what found no room i
   CHECK(world.store_of_flows.written.size() == flow_news_held);
 }
 
+TEST_CASE("what the gate's ring had no room for is recorded once, and again when it is more") {
+  struct Overflowing : RecordingDataplane {
+    using RecordingDataplane::RecordingDataplane;
+    Result<GateStatus> status() override {
+      GateStatus status;
+      status.tallies = {{"half_open_evicted", false, 9, 0}, {"flow_events_lost", false, lost, 0}};
+      return status;
+    }
+    std::uint64_t lost = 0;
+  };
+  Fuse fuse;
+  Overflowing dataplane(fuse);
+  FlowWorld world;
+  world.gate = std::make_unique<Gatekeeper>(world.settings, world.clock, world.randomness, world.store, dataplane);
+  REQUIRE(world.gate->start());
+  world.gate->keep_flows(world.store_of_flows);
+  const auto before = world.store.records().size();
+  const auto minute = [&] {
+    for (std::uint64_t n = 0; n < FlowRecorder::looks_between_asking; ++n) world.gate->write_flows();
+    return world.records_since(before);
+  };
+  CHECK(minute().empty());
+  dataplane.lost = 7;
+  REQUIRE(minute().size() == 1);
+  CHECK(minute()[0].operation == "flows.lost");
+  CHECK_THAT(minute()[0].detail, Catch::StartsWith("7 ") && Catch::Contains("its ring was full"));
+  dataplane.lost = 8;
+  CHECK(minute().size() == 2);
+  dataplane.lost = 1;  // another gate
+  CHECK(minute().size() == 3);
+  dataplane.lost = 0;
+  CHECK(minute().size() == 3);
+}
+
 TEST_CASE("open records of earlier daemons end when every flow was seen and written, and again with each new gate") {
   FlowWorld world;
   world.tell(flow_news_a_write + 1, Kind::seen);
