@@ -55,6 +55,14 @@ TEST_CASE("each route of our own API has an operation in openapi.json, and each 
   CHECK(lacking(operations(), routes) == Names{});
 }
 
+TEST_CASE("each operation says what becomes of any call that is too much") {
+  for (const auto& [path, item] : document()["paths"].items())
+    for (const auto& [method, operation] : item.items()) {
+      INFO(method << " " << path);
+      for (const char* status : {"429", "431", "500"}) CHECK(operation["responses"].contains(status));
+    }
+}
+
 TEST_CASE("the parameters of a path are those of its operations, and each operation has a name of its own") {
   Names ids;
   for (const auto& [path, item] : document()["paths"].items()) {
