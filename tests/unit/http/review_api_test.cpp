@@ -67,7 +67,8 @@ TEST_CASE("a review tells of everybody who may get in: by certificate, by an iss
   world.gate->keep_reviews(facts, {{"cert:CN=ops", {{"requester", "/"}}}, {"oidc:whoever has ops", {{"requester", machine_id("vm1")}}}});
   REQUIRE(world.call("POST", "/v1/breakglass", R"({"principal":"erin","scope":")" + machine_id("vm2") + R"(","duration":"PT1H","reason":"on call"})").status() == 201);
   std::map<std::string, int> machines;  // by way
-  for (const auto& right : world.call("GET", "/v1/audit/review").json["rights"]) ++machines[right["by"].get<std::string>()];
+  const auto answer = world.call("GET", "/v1/audit/review");
+  for (const auto& right : answer.json["rights"]) ++machines[right["by"].get<std::string>()];
   CHECK(machines == std::map<std::string, int>{{"certificate", 2}, {"access token", 1}, {"break-glass 1", 1}});
   world.clock.advance(2h);
   CHECK(world.call("GET", "/v1/audit/review").json["rights"].size() == 3);
