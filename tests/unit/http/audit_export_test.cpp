@@ -74,7 +74,7 @@ TEST_CASE("no cell of a spreadsheet is a formula, and none becomes another") {
       {"a tab", "\t=1", "\"'\t=1\""},
       {"a carriage return", "\r=1", "\"'\r=1\""},
       {"a line feed", "\n=1", "\"'\n=1\""},
-      {"a formula after blanks", "  =1", "\"'  =1\""},
+      {"a formula after blanks", "  =1", "'  =1"},
       {"a sign further on", "a=1", "a=1"},
       {"a quote", "a\"b", "\"a\"\"b\""},
       {"a quote and a formula", "=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""},

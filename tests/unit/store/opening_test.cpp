@@ -97,6 +97,7 @@ TEST_CASE("a store of the first version is taken over with what it holds") {
          "ALTER TABLE requests DROP COLUMN answer_by_ns; ALTER TABLE requests DROP COLUMN answered_by;"
          "ALTER TABLE requests DROP COLUMN answer_reason; DROP INDEX grants_unended;"
          "CREATE INDEX grants_live ON grants(request) WHERE state = 0;"
+         "DROP TABLE break_glass_uses; DROP TABLE armings; ALTER TABLE tokens DROP COLUMN vouched;"
          "UPDATE policies SET machines = json_remove(machines, '$[0].ports[0].maxSessionSeconds',"
          "  '$[0].ports[0].standing', '$[0].ports[0].standingSerial', '$[0].ports[0].justification', '$[0].ports[0].approval');"
          "PRAGMA user_version = 1");
