@@ -281,7 +281,6 @@ Exit run(const Loaded& loaded, Reader reread) {
   gatekeeper.keep_flows((*store)->flows());
   gatekeeper.keep_reviews((*store)->reviews(), named_users(config));
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
-  if (const auto signing = sign_heads(**store, config); !signing) return failed("cannot sign the audit", signing.error());
   AuditKeeping audit_keeping(**store, gatekeeper, clock, config.audit_retention);
   AuditPush audit_push(io, **store, clock, gatekeeper, config);  // who is told of the audit
   http::Api api(gatekeeper, api_options(config));  // routes
@@ -289,6 +288,7 @@ Exit run(const Loaded& loaded, Reader reread) {
       io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
   if (const auto listening = listen(server, config, group, *tls ? &**tls : nullptr); !listening)
     return failed("cannot listen", listening.error());
+  if (const auto signing = sign_heads(**store, config); !signing) return failed("cannot sign the audit", signing.error());
 
   AdoptionLog adoption_log(gatekeeper);
   SwitchLog switch_log(gatekeeper);

@@ -39,7 +39,8 @@ std::optional<std::chrono::seconds> RateLimit::take(std::string_view key, Time n
     bucket.left -= 1;
     return std::nullopt;
   }
-  return std::chrono::seconds(std::max(1L, std::lround(std::ceil((1 - bucket.left) / rate_.a_second))));
+  const double seconds = (1 - bucket.left) / rate_.a_second - 1e-6;  // less what adding fractions is off by
+  return std::chrono::seconds(std::max(1L, std::lround(std::ceil(seconds))));
 }
 
 }  // namespace postern::http

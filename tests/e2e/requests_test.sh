@@ -30,7 +30,7 @@ daemon_start
 expect "the killed daemon knows what waits" as paul requests
 says "disk full"
 expect "somebody else approves it" as paul approve 1
-expect "now ssh comes in" session_open
+session_open && echo "ok: now ssh comes in" || failed "now ssh comes in"
 same "the map has what is listed" "$(listed_serials)" "$(map_serials)"
 refuse "what wanted approval is not extended" as rita extend 1 --for 30m
 says "request again"
