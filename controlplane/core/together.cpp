@@ -42,20 +42,15 @@ void Gatekeeper::Parts::undo(const Together& group) {
   for (auto undo = group.undos.rbegin(); undo != group.undos.rend(); ++undo) ledger.revert(*undo);
 }
 
-// Not those that only wait, for somebody's leave or for their start. The latest first: what an earlier one opened may have
-// been replaced by a later one, lives again, and is then taken back.
+// What only waits, for somebody's leave or for its start, is none of the openings. The latest first: what an earlier one
+// opened may have been replaced by a later one, lives again, and is then taken back.
 void Gatekeeper::Parts::take_back(const Together& group, const Error& why, std::vector<Result<RequestView>>& results) {
-  const auto opens = [](const Together::Opening& opening) {
-    const auto& grants = opening.change.put_grants;
-    return std::any_of(grants.begin(), grants.end(), [](const Grant& each) { return each.state == GrantState::live; });
-  };
   std::vector<ChangeSet> changes;
   for (auto each = group.openings.rbegin(); each != group.openings.rend(); ++each)
-    if (opens(*each)) changes.push_back(taking_back(each->decision, each->change, each->replaced, why));
+    changes.push_back(taking_back(each->decision, each->change, each->replaced, why));
   insist(std::move(changes));
   const bool closed = put_in_force().has_value();
-  for (const auto& opening : group.openings)
-    if (opens(opening)) results[opening.call] = not_carried_out(opening.change, closed, why);
+  for (const auto& opening : group.openings) results[opening.call] = not_carried_out(opening.change, closed, why);
   for (const auto call : group.repeats) results[call] = why;
 }
 

@@ -26,6 +26,7 @@ asio::awaitable<HttpResponse> Turn::answer(Arrival arrival) {
     self.resume = [shared] { std::move(*shared)(); };
   };
   co_await asio::async_initiate<decltype(asio::use_awaitable), void()>(wait, asio::use_awaitable);
+  if (self.broken) std::rethrow_exception(self.broken);
   co_return std::move(self.response);
 }
 
@@ -49,9 +50,16 @@ void Turn::close() {
   if (!waiting_.empty()) asio::post(io_, [this] { look(); });
   std::vector<Arrival> arrivals;
   for (const Waiting* each : group) arrivals.push_back(each->arrival);
-  auto responses = handler_(arrivals);
+  std::vector<HttpResponse> responses;
+  std::exception_ptr broken;  // ends these connections, not the event loop
+  try {
+    responses = handler_(arrivals);
+  } catch (...) {
+    broken = std::current_exception();
+  }
   for (std::size_t i = 0; i < group.size(); ++i) {
-    group[i]->response = std::move(responses[i]);
+    group[i]->broken = broken;
+    if (!broken) group[i]->response = std::move(responses[i]);
     asio::post(io_, std::move(group[i]->resume));
   }
 }

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <exception>
 #include <functional>
 #include <vector>
 
@@ -22,6 +23,7 @@ class Turn {
   struct Waiting {
     Arrival arrival;
     HttpResponse response = {};
+    std::exception_ptr broken = {};
     std::function<void()> resume = {};
   };
   void look();
