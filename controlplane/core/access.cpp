@@ -68,13 +68,16 @@ Result<RequestView> Gatekeeper::Parts::admit(const Caller& caller, const PolicyI
     if (recorded.error().code == ErrorCode::store_failed) return recorded.error();
     return refuse(decision, recorded.error());
   }
-  if (auto open = opens ? put_in_force() : Result<void>(); !open) return take_back(decision, change, replaced, open.error());
+  if (!opens) return view_of(ledger.request(change.put_requests.front().id));
+  if (auto open = put_in_force(); !open) return take_back(decision, change, replaced, open.error());
+  if (together) together->openings.push_back({together->call, decision, change, replaced});
   return view_of(ledger.request(change.put_requests.front().id));
 }
 
 // The decision was made and recorded then; only the answer may have been lost.
 Result<RequestView> Gatekeeper::Parts::answer_again(const Request& request) {
   if (auto open = put_in_force(); !open) return open.error();
+  if (together) together->repeats.push_back(together->call);
   return view_of(request);
 }
 
@@ -155,6 +158,12 @@ std::string Gatekeeper::Parts::told(const Request& request, const std::vector<Gr
 // What was recorded could not be opened: nothing of it may stay open, and what it was to replace lives on.
 Error Gatekeeper::Parts::take_back(const Decision& decision, const ChangeSet& opened,
                                    const std::vector<Grant>& replaced, const Error& why) {
+  insist(taking_back(decision, opened, replaced, why));
+  return not_carried_out(opened, put_in_force().has_value(), why);
+}
+
+ChangeSet Gatekeeper::Parts::taking_back(const Decision& decision, const ChangeSet& opened,
+                                         const std::vector<Grant>& replaced, const Error& why) const {
   ChangeSet change;
   Decision taking{decision.caller, "access.taken_back", decision.policy, decision.machines, {}};
   for (const auto& grant : opened.put_grants) {
@@ -166,9 +175,13 @@ Error Gatekeeper::Parts::take_back(const Decision& decision, const ChangeSet& op
   change.put_grants.insert(change.put_grants.end(), replaced.begin(), replaced.end());
   change.audit.push_back(record(taking, Outcome::failed, why.message));
   change.audit.back().code = std::string(wire_name(ErrorCode::gate_failed));
-  insist(std::move(change));
+  return change;
+}
+
+// `closed`: the maps are what they were.
+Error Gatekeeper::Parts::not_carried_out(const ChangeSet& opened, bool closed, const Error& why) const {
   std::string text = "The request was not carried out and nothing was opened.";
-  if (!put_in_force()) {
+  if (!closed) {
     UtcTime last{};
     for (const auto& grant : opened.put_grants)
       if (grant.state == GrantState::live) last = std::max(last, grant.end);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a decided change to the store and the maps, in that order.
 #include <algorithm>
+#include <iterator>
 
 #include "controlplane/core/gatekeeper.hpp"
 
@@ -56,11 +57,22 @@ Result<void> outside_of_blocks(const Ledger& ledger) {
   return {};
 }
 
+Error not_recorded(const Error& why) {
+  return {
+      ErrorCode::store_failed, "The change could not be recorded, so it was not made: " + why.message, "", {}};
+}
+
 }  // namespace
 
 Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
-  const auto news = news_of(change);
-  const auto undo = ledger.apply(change);
+  auto news = news_of(change);
+  auto undo = ledger.apply(change);
+  if (together) {
+    together->changes.push_back(change);
+    together->undos.push_back(std::move(undo));
+    std::move(news.begin(), news.end(), std::back_inserter(together->news));
+    return {};
+  }
   if (needs_room(change)) {
     auto possible = told_apart(ledger.services());
     if (possible && !(change.put_machines.empty() && change.put_policies.empty())) possible = outside_of_blocks(ledger);
@@ -74,17 +86,31 @@ Result<void> Gatekeeper::Parts::commit(const ChangeSet& change) {
   changes.push_back(change);
   if (auto written = store.commit(changes); !written) {
     ledger.revert(undo);
-    return Error{ErrorCode::store_failed,
-                 "The change could not be recorded, so it was not made: " + written.error().message,
-                 "",
-                 {}};
+    return not_recorded(written.error());
   }
   postponed.clear();
   tell(news);
   return {};
 }
 
+// All of them or none. Those that were gathered are requests for access: machines and policies are what they were.
+Result<void> Gatekeeper::Parts::commit(const Together& group) {
+  auto possible = told_apart(ledger.services());
+  if (possible) possible = projector.fits(ledger);
+  auto changes = postponed;
+  changes.insert(changes.end(), group.changes.begin(), group.changes.end());
+  if (possible) possible = store.commit(changes);
+  if (possible) {
+    postponed.clear();
+    tell(group.news);
+  } else {
+    undo(group);
+  }
+  return possible;
+}
+
 Result<void> Gatekeeper::Parts::put_in_force() {
+  if (together) return {};
   auto done = projector.apply(ledger);
   if (!done) retry_soon();
   gate_trouble = done ? "" : done.error().message;
@@ -110,10 +136,16 @@ std::optional<Error> Gatekeeper::Parts::gate_away() {
 }
 
 void Gatekeeper::Parts::insist(ChangeSet change) {
-  const auto news = news_of(change);
-  ledger.apply(change);
-  tell(news);
-  postponed.push_back(std::move(change));
+  insist(std::vector<ChangeSet>{std::move(change)});
+}
+
+void Gatekeeper::Parts::insist(std::vector<ChangeSet> changes) {
+  for (auto& change : changes) {
+    const auto news = news_of(change);
+    ledger.apply(change);
+    tell(news);
+    postponed.push_back(std::move(change));
+  }
   if (!write_postponed()) retry_soon();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/text.hpp"
 
 namespace postern::core {
 namespace {

@@ -32,7 +32,7 @@ std::string hint_for(const Explanation& told, const Ledger& ledger) {
   for (const auto& [id, request] : ledger.requests()) {
     for (const auto serial : ledger.grants_of(id)) {
       const auto& grant = *ledger.grant(serial);
-      const bool here = folded(grant.machine_id) == folded(told.machine_id) && grant.port == told.machine_port &&
+      const bool here = same_folded(grant.machine_id, told.machine_id) && grant.port == told.machine_port &&
                         speaks(grant.protocol, told.probe.protocol);
       if (!here) continue;
       if (grant.state == GrantState::live) {

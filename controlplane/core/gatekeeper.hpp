@@ -35,6 +35,22 @@ std::string excluded_text(const Machine& machine);
 
 std::vector<Endpoint> endpoints_of(const Machine& machine, std::uint16_t port, Protocol protocol);
 
+// Decisions that will share one sync: in the ledger already, but neither in the store nor in the maps.
+struct Together {
+  struct Opening {
+    std::size_t call;
+    Decision decision;
+    ChangeSet change;
+    std::vector<Grant> replaced;  // as they were
+  };
+  std::size_t call = 0;  // the one that is being decided
+  std::vector<ChangeSet> changes;
+  std::vector<Undo> undos;  // of each change
+  std::vector<GrantEvent> news;
+  std::vector<Opening> openings;
+  std::vector<std::size_t> repeats;  // calls that ask for what may be among them
+};
+
 struct Gatekeeper::Parts {
   Parts(Settings settings, Clock& clock, Randomness& randomness, Store& store, Dataplane& dataplane);
 
@@ -71,10 +87,11 @@ struct Gatekeeper::Parts {
   bool may_see(const Principal& principal, const NumberedEvent& event, bool may_read_gate) const;
   // The change must stand, whatever the store says now: it is written as soon as the store takes it.
   void insist(ChangeSet change);
+  void insist(std::vector<ChangeSet> changes);
   bool write_postponed();
   void retry_soon();
 
-  // ---- access (access.cpp, access_checks.cpp)
+  // ---- access (access.cpp, access_checks.cpp, together.cpp)
   Result<RequestView> admit(const Caller& caller, const PolicyId* named, const AccessDraft& draft);
   Result<RequestView> answer_again(const Request& request);
   std::optional<Error> may_not_initiate(const Caller& caller, const PolicyId* named, const AccessDraft& draft) const;
@@ -88,6 +105,13 @@ struct Gatekeeper::Parts {
   static std::string told(const Request& request, const std::vector<Grant>& grants, const std::vector<Grant>& replaced);
   Error take_back(const Decision& decision, const ChangeSet& opened, const std::vector<Grant>& replaced,
                   const Error& why);
+  ChangeSet taking_back(const Decision& decision, const ChangeSet& opened, const std::vector<Grant>& replaced,
+                        const Error& why) const;
+  Error not_carried_out(const ChangeSet& opened, bool closed, const Error& why) const;
+  std::vector<Result<RequestView>> decide_together(const std::vector<AccessCall>& calls);
+  Result<void> commit(const Together& group);
+  void undo(const Together& group);
+  void take_back(const Together& group, const Error& why, std::vector<Result<RequestView>>& results);
 
   // ---- approving (answering.cpp)
   // The request, with the decision filled in, if this caller may answer it and it waits for an answer.
@@ -215,6 +239,7 @@ struct Gatekeeper::Parts {
   std::uint64_t last_serial = 0, last_request = 0, last_generation = 0;
   std::vector<ChangeSet> postponed;  // insisted on, not yet in the store
   std::optional<BootTime> retry_at;
+  std::optional<Together> together;  // while decisions are gathered: commit() and put_in_force() wait for its end
   std::string gate_trouble;  // why the maps are not in step, for people
 };
 

@@ -16,8 +16,7 @@ namespace {
 
 bool is_machine(const std::string& machine_id, const std::string& name_or_id) {
   if (name_or_id.empty()) return true;
-  const auto wanted = folded(name_or_id), id = folded(machine_id);
-  return wanted == id || wanted == last_segment(id);
+  return same_folded(name_or_id, machine_id) || same_folded(name_or_id, last_segment(machine_id));
 }
 
 }  // namespace
@@ -53,7 +52,9 @@ Result<std::vector<GrantView>> Gatekeeper::list_grants(const Caller& caller, con
     if (auto error = p.refused_read(caller, "grant.list", actions::policy_read, "/")) return *error;
   }
   std::vector<GrantView> views;
-  for (const auto& [id, request] : p.ledger.requests()) {
+  const auto& requests = p.ledger.requests();
+  for (auto each = requests.upper_bound(filter.after); each != requests.end() && views.size() < filter.limit; ++each) {
+    const auto& [id, request] = *each;
     if (!filter.requestor.empty() && filter.requestor != request.requestor) continue;
     for (const auto serial : p.ledger.grants_of(id)) {
       const auto& grant = *p.ledger.grant(serial);
@@ -137,7 +138,7 @@ CutReach Gatekeeper::Parts::reach_of_cut(const Caller& caller, const Grant& gran
   }
   for (const auto& [serial, standing] : ledger.standing()) {
     const auto& rule = standing.rule;
-    const bool covers = folded(standing.machine_id) == folded(whole.machine_id) && rule.number == whole.port &&
+    const bool covers = same_folded(standing.machine_id, whole.machine_id) && rule.number == whole.port &&
                         overlap(rule.protocol, whole.protocol) && overlap(rule.standing, whole.sources);
     if (covers) reach.covered_by.push_back({serial, ""});
   }
@@ -267,7 +268,7 @@ Result<std::vector<GrantView>> Gatekeeper::revoke_ports(const Caller& caller, co
 
   const auto named = [&](const Grant& grant) {
     return std::any_of(asked->ports.begin(), asked->ports.end(), [&](const AskedPort& port) {
-      return folded(port.machine) == folded(grant.machine_id) && port.port == grant.port &&
+      return same_folded(port.machine, grant.machine_id) && port.port == grant.port &&
              (port.sources.empty() || port.sources == grant.sources);
     });
   };

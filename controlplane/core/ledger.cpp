@@ -23,16 +23,22 @@ std::pair<UtcTime, std::uint64_t> lapse_of(const Request& request) {
 void Ledger::load(Snapshot snapshot, Timeline timeline) {
   *this = Ledger();
   timeline_ = std::move(timeline);
-  ChangeSet all;
-  all.put_machines = std::move(snapshot.machines);
-  all.put_policies = std::move(snapshot.policies);
-  all.put_requests = std::move(snapshot.requests);
-  all.put_grants = std::move(snapshot.grants);
-  all.put_tokens = std::move(snapshot.tokens);
-  all.put_switches = std::move(snapshot.switches);
-  all.put_armings = std::move(snapshot.armings);
-  all.put_uses = std::move(snapshot.uses);
-  apply(all);
+  services_.note_touched(false);  // whoever loads compares everything
+  ChangeSet catalog;
+  catalog.put_machines = std::move(snapshot.machines);
+  catalog.put_policies = std::move(snapshot.policies);
+  catalog.put_tokens = std::move(snapshot.tokens);
+  catalog.put_switches = std::move(snapshot.switches);
+  catalog.put_armings = std::move(snapshot.armings);
+  catalog.put_uses = std::move(snapshot.uses);
+  apply(catalog);
+  grants_of_.reserve(snapshot.requests.size());
+  by_client_id_.reserve(snapshot.requests.size());
+  grants_.reserve(snapshot.grants.size());
+  live_by_holder_.reserve(snapshot.grants.size());
+  for (auto& request : snapshot.requests) put_request(std::move(request));
+  for (auto& grant : snapshot.grants) put_grant(std::move(grant));
+  services_.note_touched(true);
 }
 
 Undo Ledger::apply(const ChangeSet& change) {
@@ -131,23 +137,6 @@ void Ledger::put_switches(const ChangeSet& change, Undo& undo) {
   }
 }
 
-std::set<std::string> Ledger::machines_of(const ChangeSet& change) const {
-  std::set<std::string> keys;
-  const auto add_old = [&](const PolicyId& id) {
-    if (const auto* old = policy(id)) {
-      for (const auto& machine : old->machines) keys.insert(folded(machine.machine_id));
-    }
-  };
-  for (const auto& machine : change.put_machines) keys.insert(folded(machine.id));
-  for (const auto& id : change.erase_machines) keys.insert(folded(id));
-  for (const auto& id : change.erase_policies) add_old(id);
-  for (const auto& policy : change.put_policies) {
-    add_old(policy.id);
-    for (const auto& machine : policy.machines) keys.insert(folded(machine.machine_id));
-  }
-  return keys;
-}
-
 void Ledger::leave(const std::string& machine_key) {
   if (const auto live = live_on_.find(machine_key); live != live_on_.end()) {
     for (const auto serial : live->second) withdraw(grants_.at(serial));
@@ -157,22 +146,6 @@ void Ledger::leave(const std::string& machine_key) {
   if (guarded == guarded_.end()) return;
   for (const auto& [service, mode] : guarded->second) services_.release(service, mode);
   guarded_.erase(guarded);
-}
-
-std::map<ServiceKey, Mode> Ledger::guarded_services(const std::string& machine_key, const Machine& machine) const {
-  std::map<ServiceKey, Mode> guarded;
-  for (const auto* policy : policies_naming(machine_key)) {
-    for (const auto& named : policy->machines) {
-      if (folded(named.machine_id) != machine_key) continue;
-      for (const auto& rule : named.ports) {
-        for (const auto& service : services_of(machine, rule.number, rule.protocol)) {
-          auto& mode = guarded.try_emplace(service, Mode::monitor).first->second;
-          if (mode_in_force(*policy) == Mode::enforce) mode = Mode::enforce;
-        }
-      }
-    }
-  }
-  return guarded;
 }
 
 void Ledger::follow_switches(const std::string& machine_key) {
@@ -262,13 +235,16 @@ void Ledger::erase_token(const std::string& id) {
   tokens_.erase(found);
 }
 
-void Ledger::put_request(const Request& request) {
-  const bool known = requests_.contains(request.id);
-  requests_[request.id] = request;
-  if (known) return;
-  grants_of_[request.id];
-  requests_of_[request.policy.key()].insert(request.id);
-  if (!request.client_request_id.empty()) by_client_id_.emplace(request.client_request_id, request.id);
+// Ids rise: what is new stands at the end.
+void Ledger::put_request(Request request) {
+  const auto id = request.id;
+  const auto known = requests_.size();
+  const auto& held = requests_.insert_or_assign(requests_.end(), id, std::move(request))->second;
+  if (requests_.size() == known) return;
+  grants_of_[id];
+  auto& of_policy = requests_of_[held.policy.key()];
+  of_policy.insert(of_policy.end(), id);
+  if (!held.client_request_id.empty()) by_client_id_.emplace(held.client_request_id, id);
 }
 
 void Ledger::forget_request(std::uint64_t id) {
@@ -287,16 +263,17 @@ void Ledger::forget_request(std::uint64_t id) {
   requests_.erase(found);
 }
 
-void Ledger::put_grant(const Grant& grant) {
+void Ledger::put_grant(Grant grant) {
   auto [found, is_new] = grants_.try_emplace(grant.serial);
   if (is_new) {
     auto& siblings = grants_of_.at(grant.request);
     siblings.insert(std::upper_bound(siblings.begin(), siblings.end(), grant.serial), grant.serial);
-    grants_at_[{folded(grant.machine_id), grant.port}].insert(grant.serial);
+    auto& at = grants_at_[{folded(grant.machine_id), grant.port}];
+    at.insert(at.end(), grant.serial);
   } else {
     unindex(found->second);
   }
-  found->second.grant = grant;
+  found->second.grant = std::move(grant);
   index(found->second);
 }
 
@@ -319,9 +296,10 @@ void Ledger::index(HeldGrant& held) {
   if (grant.state == GrantState::pending) pending_.insert(lapse_of(request(grant.request)));
   if (grant.state != GrantState::live) return;
   held.deadline = timeline_.deadline_of(grant);
-  live_on_[folded(grant.machine_id)].insert(grant.serial);
+  auto& live = live_on_[folded(grant.machine_id)];
+  live.insert(live.end(), grant.serial);
   live_by_holder_.emplace(holder(request(grant.request).requestor, grant), grant.serial);
-  if (held.deadline) due_.insert({*held.deadline, grant.serial});
+  if (held.deadline) due_.insert(due_.end(), {*held.deadline, grant.serial});
   claim(held);
 }
 

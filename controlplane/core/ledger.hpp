@@ -100,9 +100,9 @@ class Ledger {
   void put_break_glass(const ChangeSet& change, Undo& undo);
   void put_token(const Token& token);
   void erase_token(const std::string& id);
-  void put_request(const Request& request);
+  void put_request(Request request);
   void forget_request(std::uint64_t id);
-  void put_grant(const Grant& grant);
+  void put_grant(Grant grant);
   void forget_grant(std::uint64_t serial);
   void index(HeldGrant& held);
   void unindex(HeldGrant& held);

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "controlplane/core/ledger.hpp"
+#include "controlplane/core/text.hpp"
 
 namespace postern::core {
 
@@ -117,7 +118,7 @@ std::vector<const Grant*> Ledger::live_twins(const std::string& requestor, const
   for (auto candidate = first; candidate != last; ++candidate) {
     const auto* other = this->grant(candidate->second);
     if (other->serial == grant.serial || request(other->request).requestor != requestor) continue;
-    if (folded(other->machine_id) != folded(grant.machine_id) || other->port != grant.port) continue;
+    if (!same_folded(other->machine_id, grant.machine_id) || other->port != grant.port) continue;
     if (other->sources != grant.sources) continue;
     result.push_back(other);
   }
@@ -160,10 +161,47 @@ std::pair<std::size_t, std::size_t> Ledger::waiting(const std::string& requestor
   return count;
 }
 
+std::set<std::string> Ledger::machines_of(const ChangeSet& change) const {
+  std::set<std::string> keys;
+  const auto add_old = [&](const PolicyId& id) {
+    if (const auto* old = policy(id)) {
+      for (const auto& machine : old->machines) keys.insert(folded(machine.machine_id));
+    }
+  };
+  for (const auto& machine : change.put_machines) keys.insert(folded(machine.id));
+  for (const auto& id : change.erase_machines) keys.insert(folded(id));
+  for (const auto& id : change.erase_policies) add_old(id);
+  for (const auto& policy : change.put_policies) {
+    add_old(policy.id);
+    for (const auto& machine : policy.machines) keys.insert(folded(machine.machine_id));
+  }
+  return keys;
+}
+
+std::map<ServiceKey, Mode> Ledger::guarded_services(const std::string& machine_key, const Machine& machine) const {
+  std::map<ServiceKey, Mode> guarded;
+  for (const auto* policy : policies_naming(machine_key)) {
+    for (const auto& named : policy->machines) {
+      if (!same_folded(named.machine_id, machine_key)) continue;
+      for (const auto& rule : named.ports) {
+        for (const auto& service : services_of(machine, rule.number, rule.protocol)) {
+          auto& mode = guarded.try_emplace(service, Mode::monitor).first->second;
+          if (mode_in_force(*policy) == Mode::enforce) mode = Mode::enforce;
+        }
+      }
+    }
+  }
+  return guarded;
+}
+
 std::size_t Ledger::holder(const std::string& requestor, const Grant& grant) const {
-  std::string text = requestor + '\0' + folded(grant.machine_id) + '\0' + std::to_string(grant.port);
-  for (const auto& source : grant.sources) text += '\0' + to_string(source);
-  return std::hash<std::string>()(text);
+  std::string bytes = requestor + '\0' + folded(grant.machine_id) + '\0' + std::to_string(grant.port);
+  for (const auto& source : grant.sources) {
+    const auto prefix = source.prefix.value_or(Prefix{});
+    bytes += static_cast<char>(prefix.length);
+    bytes.append(prefix.address.bytes.begin(), prefix.address.bytes.end());
+  }
+  return std::hash<std::string>()(bytes);
 }
 
 }  // namespace postern::core

@@ -65,7 +65,7 @@ MachineView Gatekeeper::Parts::view_of(const Machine& machine) const {
                     " switch is off, because " + in_quotes(off->reason) + ".";
     }
     for (const auto& named : policy->machines) {
-      if (folded(named.machine_id) != folded(machine.id)) continue;
+      if (!same_folded(named.machine_id, machine.id)) continue;
       view.ports.insert(view.ports.end(), named.ports.begin(), named.ports.end());
     }
   }
@@ -114,7 +114,7 @@ Result<const Machine*> Gatekeeper::Parts::find_machine(const Caller& caller, std
   }
   const Machine* found = nullptr;
   for (const auto& [key, machine] : ledger.machines()) {
-    if (folded(machine.name) != folded(name_or_id) || !may_know(machine)) continue;
+    if (!same_folded(machine.name, name_or_id) || !may_know(machine)) continue;
     if (found) {
       return Error{ErrorCode::conflict,
                    "Several machines are called " + in_quotes(name_or_id) + ": '" + found->id + "' and '" + machine.id +

@@ -16,7 +16,7 @@ Error no_such_policy(const PolicyId& id) {
 
 bool selected(const PolicyId& id, const PolicyFilter& filter) {
   const auto same = [](const std::string& wanted, const std::string& is) {
-    return wanted.empty() || folded(wanted) == folded(is);
+    return wanted.empty() || same_folded(wanted, is);
   };
   return same(filter.subscription, id.subscription) && same(filter.resource_group, id.resource_group) &&
          same(filter.location, id.location);
@@ -190,7 +190,7 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   if (auto error = p.names_excluded(before, *policy)) return p.refuse(decision, *error);
   if (before) {
     for (auto& machine : machines_of(*before)) {  // also those whose ports it opens
-      const auto same = [&](const std::string& named) { return folded(named) == folded(machine); };
+      const auto same = [&](const std::string& named) { return same_folded(named, machine); };
       if (std::none_of(decision.machines.begin(), decision.machines.end(), same)) decision.machines.push_back(std::move(machine));
     }
   }

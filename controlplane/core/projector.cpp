@@ -61,26 +61,33 @@ Result<void> Projector::repair(Ledger& ledger) {
   if (!maps) return Error{ErrorCode::gate_failed, "The gate's maps cannot be read: " + maps.error().message, "", {}};
   ledger.services().take_touched();
   read_mirror(*std::move(maps), ledger);
-  const auto desired = everything(ledger);
+  auto desired = everything(ledger);
   auto plan = plan_between(mirror_, desired);
   // A cut may have been written and not announced before the failure: then its flows have not looked yet.
   const bool any_cut = std::any_of(mirror_.records.begin(), mirror_.records.end(),
                                    [](const auto& each) { return each.second.state == RecordState::cut; });
   if (any_cut) plan.push_back(RaiseCutGeneration{});
-  if (auto done = execute(plan); !done) return done;
+  if (auto done = write(plan); !done) return done;
+  mirror_ = std::move(desired);  // as playing the plan would make it
+  count_all();
   in_step_ = true;
   return {};
 }
 
 Result<void> Projector::execute(const Plan& plan) {
+  if (auto done = write(plan); !done) return done;
+  for (const auto& step : plan) {
+    count(step);
+    play(step, mirror_);
+  }
+  return {};
+}
+
+Result<void> Projector::write(const Plan& plan) {
   // An empty plan too: so each sweep notices that the gate went, or was loaded anew with empty maps.
   if (auto done = dataplane_.apply(plan); !done) {
     in_step_ = false;
     return Error{ErrorCode::gate_failed, "The gate's maps cannot be written: " + done.error().message, "", {}};
-  }
-  for (const auto& step : plan) {
-    count(step);
-    play(step, mirror_);
   }
   return {};
 }
@@ -132,8 +139,12 @@ Projection Projector::everything(const Ledger& ledger) {
       desired.records[slot] = ended_record(record, ledger.grant(record.serial));
     }
   }
+  // In order as far as it can be told: what stands at the end is put there without a search.
+  auto& records = desired.records;
   for (const auto& [deadline, serial] : ledger.by_deadline()) {
-    desired.records[slot_of(serial)] = live_record(ledger, serial);
+    const auto& grant = *ledger.grant(serial);
+    records.insert_or_assign(records.end(), slot_of(serial),
+                             RecordEntry{serial, deadline, RecordState::live, grant.ending, grant.max_session});
   }
   for (const auto& [serial, rule] : ledger.standing()) desired.records[slot_of(serial)] = live_record(ledger, serial);
   for (const auto& [key, service] : ledger.services().all()) {
@@ -142,7 +153,8 @@ Projection Projector::everything(const Ledger& ledger) {
     desired.addresses[key.address] = {ledger.services().enforced_at(key.address),
                                       ledger.services().at_address(key.address)};
     desired.ports.insert({key.protocol, key.port});
-    for (const auto& [source, claims] : service.claims) desired.entries[{id_of(key), source}] = entry_of(claims);
+    for (const auto& [source, claims] : service.claims)
+      desired.entries.insert_or_assign(desired.entries.end(), EntryKey{id_of(key), source}, entry_of(claims));
   }
   desired.failsafe_sources.insert(settings_.failsafe_sources.begin(), settings_.failsafe_sources.end());
   return desired;

@@ -43,6 +43,8 @@ class Projector {
   };
   struct Counts {
     std::size_t services_v4 = 0, services_v6 = 0, service_prefixes = 0, entries_v4 = 0, entries_v6 = 0;
+    std::size_t& of(const ServiceKey& key);
+    std::size_t& of(const EntryKey& key);
   };
   struct Difference {
     Projection held, desired;  // of the same keys
@@ -51,11 +53,13 @@ class Projector {
   Difference difference(const Ledger& ledger, const Touched& touched);
   Projection everything(const Ledger& ledger);
   Result<void> execute(const Plan& plan);
+  Result<void> write(const Plan& plan);
   void read_mirror(Projection maps, const Ledger& ledger);
   void take_ids();
   void take_slots(const Ledger& ledger);
   void let_go(const Ledger& ledger, const Touched& touched);
   void count(const Step& step);
+  void count_all();
   std::optional<Error> too_many_lengths(const Ledger& ledger) const;
   std::optional<Error> no_room(const Ledger& ledger) const;
 

@@ -113,11 +113,8 @@ std::optional<GrantUse> Projector::use_of(std::uint64_t serial) const {
 }
 
 void Projector::read_mirror(Projection maps, const Ledger& ledger) {
-  mirror_ = {};
-  counts_ = {};
-  for (const auto& [key, service] : maps.services) count(PutService{key, service});
-  for (const auto& [key, entry] : maps.entries) count(PutEntry{key, entry});
   mirror_ = std::move(maps);
+  count_all();
   take_ids();
   take_slots(ledger);
 }
@@ -176,22 +173,30 @@ void Projector::let_go(const Ledger& ledger, const Touched& touched) {
   }
 }
 
+std::size_t& Projector::Counts::of(const ServiceKey& key) {
+  if (!is_exact(key)) return service_prefixes;
+  return is_ipv4(key) ? services_v4 : services_v6;
+}
+
+std::size_t& Projector::Counts::of(const EntryKey& key) {
+  return key.source.address.family == Family::ipv4 ? entries_v4 : entries_v6;
+}
+
+void Projector::count_all() {
+  counts_ = {};
+  for (const auto& [key, service] : mirror_.services) ++counts_.of(key);
+  for (const auto& [key, entry] : mirror_.entries) ++counts_.of(key);
+}
+
 void Projector::count(const Step& step) {
-  const auto service_counter = [&](const ServiceKey& key) -> std::size_t& {
-    if (!is_exact(key)) return counts_.service_prefixes;
-    return is_ipv4(key) ? counts_.services_v4 : counts_.services_v6;
-  };
-  const auto entry_counter = [&](const EntryKey& key) -> std::size_t& {
-    return key.source.address.family == Family::ipv4 ? counts_.entries_v4 : counts_.entries_v6;
-  };
   if (const auto* put = std::get_if<PutService>(&step); put && !mirror_.services.contains(put->key)) {
-    ++service_counter(put->key);
+    ++counts_.of(put->key);
   } else if (const auto* erase = std::get_if<EraseService>(&step); erase && mirror_.services.contains(erase->key)) {
-    --service_counter(erase->key);
+    --counts_.of(erase->key);
   } else if (const auto* entry = std::get_if<PutEntry>(&step); entry && !mirror_.entries.contains(entry->key)) {
-    ++entry_counter(entry->key);
+    ++counts_.of(entry->key);
   } else if (const auto* gone = std::get_if<EraseEntry>(&step); gone && mirror_.entries.contains(gone->key)) {
-    --entry_counter(gone->key);
+    --counts_.of(gone->key);
   }
 }
 
@@ -257,6 +262,7 @@ std::optional<Error> Projector::no_room(const Ledger& ledger) const {
     return full("IPv4 grant entries", room.entries_v4);
   if (peak.entries_v6 > std::max(room.entries_v6, counts_.entries_v6))
     return full("IPv6 grant entries", room.entries_v6);
+  if (new_records <= unused + holes_.size()) return std::nullopt;
   const auto reusable = static_cast<std::size_t>(
       std::count_if(retired_.begin(), retired_.end(), [&](const Retired& retired) { return is_reusable(retired); }));
   if (new_records > unused + holes_.size() + reusable) return full("live grants", room.records);

@@ -86,10 +86,9 @@ void check_role(const Role& role, Faults& faults) {
 }  // namespace
 
 const Role* find_role(std::string_view name, const std::vector<Role>& besides) {
-  const auto wanted = folded(name);
   for (const auto* roles : {&built_in_roles(), &besides}) {
     for (const auto& role : *roles) {
-      if (folded(role.name) == wanted) return &role;
+      if (same_folded(role.name, name)) return &role;
     }
   }
   return nullptr;

@@ -26,7 +26,7 @@ std::uint32_t count_at(const Map& map, const Key& key) {
 }  // namespace
 
 void Services::guard(const ServiceKey& key, Mode mode) {
-  touched_.services.insert(key);
+  touch(key);
   auto& service = services_[key];
   if (mode == Mode::enforce && ++service.enforcers == 1) ++enforced_addresses_[key.address];
   if (++service.owners > 1) return;
@@ -35,7 +35,7 @@ void Services::guard(const ServiceKey& key, Mode mode) {
 }
 
 void Services::release(const ServiceKey& key, Mode mode) {
-  touched_.services.insert(key);
+  touch(key);
   auto& service = services_.at(key);
   if (mode == Mode::enforce && --service.enforcers == 0) count_down(enforced_addresses_, key.address);
   if (--service.owners > 0) return;
@@ -45,22 +45,22 @@ void Services::release(const ServiceKey& key, Mode mode) {
 }
 
 void Services::claim(const ServiceKey& key, const Prefix& source, Claim claim) {
-  touched_.entries.insert({key, source});
+  touch(key, source);
   auto& service = services_[key];
   auto& claims = service.claims[source];
-  if (claims.empty() && ++service.lengths[source.length] == 1) touched_.services.insert(key);
+  if (claims.empty() && ++service.lengths[source.length] == 1) touch(key);
   claims.insert(claim);
 }
 
 void Services::withdraw(const ServiceKey& key, const Prefix& source, Claim claim) {
-  touched_.entries.insert({key, source});
+  touch(key, source);
   auto& service = services_.at(key);
   const auto claims = service.claims.find(source);
   claims->second.erase(claim);
   if (!claims->second.empty()) return;
   service.claims.erase(claims);
   count_down(service.lengths, source.length);
-  if (!service.lengths.contains(source.length)) touched_.services.insert(key);
+  if (!service.lengths.contains(source.length)) touch(key);
   drop_if_unused(key);
 }
 

@@ -42,7 +42,10 @@ class Services {
   void claim(const ServiceKey& key, const Prefix& source, Claim claim);
   void withdraw(const ServiceKey& key, const Prefix& source, Claim claim);
   void touch_service(const ServiceKey& key) { touched_.services.insert(key); }
-  void touch_grant(std::uint64_t serial) { touched_.grants.insert(serial); }
+  void touch_grant(std::uint64_t serial) {
+    if (noting_) touched_.grants.insert(touched_.grants.end(), serial);
+  }
+  void note_touched(bool on) { noting_ = on; }
 
   const Service* find(const ServiceKey& key) const;  // null: neither guarded nor claimed
   const std::map<ServiceKey, Service>& all() const { return services_; }
@@ -56,11 +59,18 @@ class Services {
 
  private:
   void drop_if_unused(const ServiceKey& key);
+  void touch(const ServiceKey& key) {
+    if (noting_) touched_.services.insert(key);
+  }
+  void touch(const ServiceKey& key, const Prefix& source) {
+    if (noting_) touched_.entries.insert({key, source});
+  }
 
   std::map<ServiceKey, Service> services_;
   std::map<Prefix, std::uint32_t> addresses_, enforced_addresses_;
   std::map<std::pair<Protocol, std::uint16_t>, std::uint32_t> ports_;
   Touched touched_;
+  bool noting_ = true;
 };
 
 // The services by which a machine's port is reached: each address, and the forwards that lead there; TCP, UDP or

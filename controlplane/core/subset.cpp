@@ -10,21 +10,18 @@
 namespace postern::core {
 
 const PolicyMachine* find_machine(const Policy& policy, std::string_view machine_id) {
-  const auto wanted = folded(machine_id);
   for (const auto& machine : policy.machines) {
-    if (folded(machine.machine_id) == wanted) return &machine;
+    if (same_folded(machine.machine_id, machine_id)) return &machine;
   }
   return nullptr;
 }
 
 const PolicyMachine* machine_meant(const Policy& policy, const std::string& text) {
-  const auto wanted = folded(text);
   const PolicyMachine* found = nullptr;
   bool several = false;
   for (const auto& machine : policy.machines) {
-    const auto id = folded(machine.machine_id);
-    if (id == wanted) return &machine;
-    if (last_segment(id) != wanted) continue;
+    if (same_folded(machine.machine_id, text)) return &machine;
+    if (!same_folded(last_segment(machine.machine_id), text)) continue;
     several = found != nullptr;
     found = &machine;
   }

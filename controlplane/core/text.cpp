@@ -2,6 +2,8 @@
 // Strict text reading, see text.hpp.
 #include "controlplane/core/text.hpp"
 
+#include <algorithm>
+
 namespace postern::core {
 
 std::string in_quotes(std::string_view text) {
@@ -28,6 +30,14 @@ std::string in_quotes(std::string_view text) {
 
 bool is_digit(char character) {
   return character >= '0' && character <= '9';
+}
+
+bool same_folded(std::string_view left, std::string_view right) {
+  const auto lower = [](char character) {
+    return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a') : character;
+  };
+  return left.size() == right.size() &&
+         std::equal(left.rbegin(), left.rend(), right.rbegin(), [&](char a, char b) { return lower(a) == lower(b); });
 }
 
 std::optional<std::uint64_t> parse_digits(std::string_view text, std::size_t digits_max) {

@@ -18,6 +18,9 @@ std::string in_quotes(std::string_view text);
 
 bool is_digit(char character);
 
+// As folded(left) == folded(right), without making either. Resource ids differ at their ends, so it begins there.
+bool same_folded(std::string_view left, std::string_view right);
+
 // Decimal digits and nothing else: no sign, no blank, at most `digits_max` of them.
 std::optional<std::uint64_t> parse_digits(std::string_view text, std::size_t digits_max);
 

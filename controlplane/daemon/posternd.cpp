@@ -284,8 +284,7 @@ Exit run(const Loaded& loaded, Reader reread) {
   AuditKeeping audit_keeping(**store, gatekeeper, clock, config.audit_retention);
   AuditPush audit_push(io, **store, clock, gatekeeper, config);  // who is told of the audit
   http::Api api(gatekeeper, api_options(config));  // routes
-  http::Server server(
-      io, [&api](const http::HttpRequest& request, const http::Peer& peer) { return api.handle(request, peer); });
+  http::Server server(io, [&api](const std::vector<http::Arrival>& arrivals) { return api.handle(arrivals); });
   if (const auto listening = listen(server, config, group, *tls ? &**tls : nullptr); !listening)
     return failed("cannot listen", listening.error());
   if (const auto signing = sign_heads(**store, config); !signing) return failed("cannot sign the audit", signing.error());

@@ -160,7 +160,7 @@ void FlowSweeper::count(const gate_flow& flow) {
 // sets it right again. It bounds how many flows a grant may have, nothing else.
 core::Result<void> FlowSweeper::recount() {
   const auto counts = std::exchange(counts_, {});
-  for (std::uint32_t slot = 0; slot < records_.size(); ++slot) {
+  for (std::uint32_t slot = 0; slot < records_.used_end(); ++slot) {
     const gate_usage usage = records_.usage(slot);
     if (usage.serial == 0) continue;
     const auto found = counts.find(slot);

@@ -2,6 +2,7 @@
 // Writing and reading the arrays by slot.
 #include "controlplane/dataplane/grant_records.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "controlplane/dataplane/bytes.hpp"
@@ -25,6 +26,7 @@ core::Result<void> GrantRecords::put(std::uint32_t slot, const core::RecordEntry
         "slot " + std::to_string(slot) + " lies beyond the " + std::to_string(size()) + " records of map grant_records",
         "",
         {}};
+  used_end_ = std::max(used_end_, slot + 1);
   gate_record& record = records_[slot];
   if (const __u64 serial = entry.serial; observe(record.serial) != serial) {
     publish(record.state, __u32{GATE_RECORD_VACANT});

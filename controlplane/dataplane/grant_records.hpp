@@ -23,16 +23,22 @@ class GrantRecords {
   gate_record get(std::uint32_t slot) const;
   std::size_t size() const { return records_.size(); }
 
+  // All slots that a grant has had lie below.
+  std::uint32_t used_end() const { return used_end_; }
   gate_usage usage(std::uint32_t slot) const;  // slot < size()
   // Sets the count of the grant in `slot` to `flows`, unless the programs have changed it since it was `seen`.
   void correct_usage(std::uint32_t slot, const gate_usage& seen, std::uint64_t flows);
 
  private:
   GrantRecords(MappedArray<gate_record> records, MappedArray<gate_usage> usage)
-      : records_(std::move(records)), usage_(std::move(usage)) {}
+      : records_(std::move(records)), usage_(std::move(usage)) {
+    for (used_end_ = static_cast<std::uint32_t>(usage_.size()); used_end_ > 0 && usage_[used_end_ - 1].serial == 0;)
+      --used_end_;
+  }
 
   MappedArray<gate_record> records_;
   MappedArray<gate_usage> usage_;
+  std::uint32_t used_end_ = 0;
 };
 
 }  // namespace postern::dataplane

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 
 #include "controlplane/http/host_guard.hpp"
 #include "controlplane/http/oidc.hpp"
@@ -16,9 +17,16 @@
 
 namespace postern::http {
 
-struct Api::Told {
-  std::string id, client_id, who;
+struct Api::Journey {
+  const HttpRequest& request;
+  const Peer& peer;
+  std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  std::string id = new_request_id();
+  std::string client_id = {}, who = {};
   bool quiet = false;  // health checks, the description
+  std::optional<Call> call = {};  // with its route, unless it was answered before
+  const Route* route = nullptr;
+  std::optional<HttpResponse> response = {};
 };
 
 namespace {
@@ -74,6 +82,19 @@ bool is_local_root(const Peer& peer) {
   return peer.local && peer.local->uid == 0;
 }
 
+// Does what may break an invariant; then the call is answered with that, and the others go on.
+template <class Journey, class Act>
+void guarded(Journey& journey, Act act) {
+  try {
+    act();
+  } catch (const std::exception& broken) {
+    spdlog::error("A call broke an invariant. id={} what={}", journey.id, one_line(broken.what()));
+    const core::Error error{
+        core::ErrorCode::internal, "The server made a mistake; its log has more under id " + journey.id + ".", "", {}};
+    journey.response = error_response(error, is_azure_path(journey.request.target) ? Dialect::azure : Dialect::own);
+  }
+}
+
 void add_headers(HttpResponse& response, const std::string& id, const std::string& client_id,
                  const HttpRequest& request, const Peer& peer) {
   auto& headers = response.headers;
@@ -91,30 +112,22 @@ void add_headers(HttpResponse& response, const std::string& id, const std::strin
   headers.emplace_back("x-ms-correlation-request-id", usable ? std::string(correlation) : id);
 }
 
+template <class Journey>
+void log(const Journey& journey) {
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - journey.begin;
+  const auto& [request, peer] = std::tie(journey.request, journey.peer);
+  // Path only: a query might one day hold what no log should.
+  spdlog::log(journey.quiet ? spdlog::level::debug : spdlog::level::info,
+              "Answered. method={} path={} status={} ms={:.1f} bytes={} who={} from={} id={} client_id={}",
+              one_line(request.method), one_line(std::string_view(request.target).substr(0, request.target.find('?'))),
+              journey.response->status, took.count(), journey.response->body.size(), one_line(journey.who),
+              peer.address ? core::to_string(*peer.address) : "unix", journey.id, one_line(journey.client_id));
+}
+
 }  // namespace
 
 HttpResponse Api::handle(const HttpRequest& request, const Peer& peer) {
-  const auto begin = std::chrono::steady_clock::now();
-  Told told{.id = new_request_id(), .client_id = client_request_id(request), .who = ""};
-  HttpResponse response;
-  try {
-    response = answer(request, peer, told);
-  } catch (const std::exception& broken) {
-    spdlog::error("A call broke an invariant. id={} what={}", told.id, one_line(broken.what()));
-    const core::Error error{
-        core::ErrorCode::internal, "The server made a mistake; its log has more under id " + told.id + ".", "", {}};
-    response = error_response(error, is_azure_path(request.target) ? Dialect::azure : Dialect::own);
-  }
-  response.identified = !told.who.empty();
-  add_headers(response, told.id, told.client_id, request, peer);
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-  // Path only: a query might one day hold what no log should.
-  spdlog::log(told.quiet ? spdlog::level::debug : spdlog::level::info,
-              "Answered. method={} path={} status={} ms={:.1f} bytes={} who={} from={} id={} client_id={}",
-              one_line(request.method), one_line(std::string_view(request.target).substr(0, request.target.find('?'))),
-              response.status, took.count(), response.body.size(), one_line(told.who),
-              peer.address ? core::to_string(*peer.address) : "unix", told.id, one_line(told.client_id));
-  return response;
+  return std::move(handle({Arrival{request, peer}}).front());
 }
 
 core::Result<core::Principal> Api::identify(const HttpRequest& request, const Peer& peer) const {
@@ -131,57 +144,108 @@ std::string Api::source(const HttpRequest& request, const Peer& peer) const {
 
 // A call that names nobody known. Where too many come from, that is said instead, and the log does not fill with it; a good
 // token from the same source is served all the same.
-HttpResponse Api::stranger(const core::Error& error, const HttpRequest& request, const Peer& peer, Told& told) {
-  const Dialect dialect = is_azure_path(request.target) ? Dialect::azure : Dialect::own;
-  const auto wait = strangers_.take(source(request, peer), options_.now());
+HttpResponse Api::stranger(const core::Error& error, Journey& journey) {
+  const Dialect dialect = is_azure_path(journey.request.target) ? Dialect::azure : Dialect::own;
+  const auto wait = strangers_.take(source(journey.request, journey.peer), options_.now());
   if (!wait) return error_response(error, dialect);
   ++counts_.limited_sources;
-  told.quiet = true;
+  journey.quiet = true;
   return too_many(*wait, "that name nobody known came from this source", dialect);
 }
 
-HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& told) {
-  const Dialect dialect = is_azure_path(request.target) ? Dialect::azure : Dialect::own;
-  const auto fail = [dialect](const core::Error& error) { return error_response(error, dialect); };
+std::vector<HttpResponse> Api::handle(const std::vector<Arrival>& arrivals) {
+  std::vector<Journey> journeys;
+  journeys.reserve(arrivals.size());
+  for (const Arrival& arrival : arrivals) {
+    Journey& journey = journeys.emplace_back(Journey{.request = arrival.request, .peer = arrival.peer});
+    journey.client_id = client_request_id(arrival.request);
+    guarded(journey, [&] { prepare(journey); });
+  }
+  admit_together(journeys);
+  std::vector<HttpResponse> responses;
+  responses.reserve(journeys.size());
+  for (Journey& journey : journeys) {
+    if (!journey.response) guarded(journey, [&] { journey.response = journey.route->handler(*journey.call); });
+    journey.response->identified = !journey.who.empty();
+    add_headers(*journey.response, journey.id, journey.client_id, journey.request, journey.peer);
+    log(journey);
+    responses.push_back(*std::move(journey.response));
+  }
+  return responses;
+}
 
-  if (const auto host = check_host(request, peer, options_.public_url); !host) return stranger(host.error(), request, peer, told);
+// If there are several. Where that cannot be, they are left to their handlers, one by one; break-glass always is.
+void Api::admit_together(std::vector<Journey>& journeys) {
+  const auto asks = [](const Journey& journey) { return !journey.response && journey.route->access; };
+  if (std::count_if(journeys.begin(), journeys.end(), asks) < 2) return;
+  std::vector<core::AccessCall> calls;
+  std::vector<Journey*> asking;
+  for (Journey& journey : journeys) {
+    if (!asks(journey)) continue;
+    guarded(journey, [&] {
+      auto call = journey.route->access->asked(*journey.call);
+      if (call.draft.break_glass) return;
+      calls.push_back(std::move(call));
+      asking.push_back(&journey);
+    });
+  }
+  try {
+    const auto results = gatekeeper_.admit_together(calls);
+    for (std::size_t i = 0; results && i < asking.size(); ++i)
+      guarded(*asking[i], [&] { asking[i]->response = asking[i]->route->access->told((*results)[i]); });
+  } catch (...) {  // they may be recorded: nobody may ask for them once more
+    const auto broken = std::current_exception();
+    for (Journey* each : asking) guarded(*each, [&] { std::rethrow_exception(broken); });
+  }
+}
+
+// As far as the route's handler, or to the answer if there is one before.
+void Api::prepare(Journey& journey) {
+  const HttpRequest& request = journey.request;
+  const Peer& peer = journey.peer;
+  const Dialect dialect = is_azure_path(request.target) ? Dialect::azure : Dialect::own;
+  const auto answer = [&](HttpResponse response) { journey.response = std::move(response); };
+  const auto fail = [&](const core::Error& error) { answer(error_response(error, dialect)); };
+
+  if (const auto host = check_host(request, peer, options_.public_url); !host) return answer(stranger(host.error(), journey));
   auto target = parse_target(request.target);
   if (target) {
     if (auto response = open_to_all(request, *target, gatekeeper_)) {
-      told.quiet = true;
+      journey.quiet = true;
       const auto wait = is_local_root(peer) ? std::nullopt : open_.take(source(request, peer), options_.now());
-      if (!wait) return *std::move(response);
+      if (!wait) return answer(*std::move(response));
       ++counts_.limited_sources;
-      return too_many(*wait, "came from this source", dialect);
+      return answer(too_many(*wait, "came from this source", dialect));
     }
   }
   auto principal = identify(request, peer);
   if (!principal) {
     ++counts_.failed_logins;
-    return stranger(principal.error(), request, peer, told);
+    return answer(stranger(principal.error(), journey));
   }
-  told.who = principal->name;
+  journey.who = principal->name;
   if (!is_local_root(peer)) {
     if (const auto wait = callers_.take(core::folded(principal->name), options_.now())) {
       ++counts_.limited_callers;
-      return too_many(*wait, "were made as '" + principal->name + "'", dialect);
+      return answer(too_many(*wait, "were made as '" + principal->name + "'", dialect));
     }
   }
   if (!target) return fail(target.error());
   Match match = match_route(request.method, *target);
   if (!match.route) {
-    HttpResponse response = fail(match.error);
-    if (!match.allow.empty()) response.headers.emplace_back("Allow", match.allow);
-    return response;
+    fail(match.error);
+    if (!match.allow.empty()) journey.response->headers.emplace_back("Allow", match.allow);
+    return;
   }
   if (match.route->dialect == Dialect::azure) {
     if (const auto version = check_api_version(*target); !version)
-      return error_response(version.error(), Dialect::azure);
+      return answer(error_response(version.error(), Dialect::azure));
   }
   const std::string host(request.first("host").value_or("localhost"));
-  Call call{
+  journey.route = match.route;
+  journey.call.emplace(Call{
       .gatekeeper = gatekeeper_,
-      .caller = {std::move(*principal), caller_address(request, peer, options_.identity), told.id, told.client_id},
+      .caller = {std::move(*principal), caller_address(request, peer, options_.identity), journey.id, journey.client_id},
       .target = std::move(*target),
       .parameters = std::move(match.parameters),
       .body = request.body,
@@ -191,8 +255,7 @@ HttpResponse Api::answer(const HttpRequest& request, const Peer& peer, Told& tol
       .links = {options_.public_url.empty() ? (peer.tls ? "https://" : "http://") + host : options_.public_url,
                 options_.page_size},
       .accept = request.first("accept").value_or(""),
-      .counts = counts_};
-  return match.route->handler(call);
+      .counts = counts_});
 }
 
 }  // namespace postern::http

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The journey of one call: host checked, caller identified and his calls counted, route found, api-version checked, handled,
-// headers and log line added. Synchronous, on the core's thread; never throws.
+// headers and log line added. Of calls that wait at the same time, requests for access are handled together, before the others.
+// Synchronous, on the core's thread; never throws.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "controlplane/core/access.hpp"
 #include "controlplane/http/identity.hpp"
@@ -46,13 +48,15 @@ class Api {
   }
 
   HttpResponse handle(const HttpRequest& request, const Peer& peer);
+  std::vector<HttpResponse> handle(const std::vector<Arrival>& arrivals);
   core::Result<core::Principal> identify(const HttpRequest& request, const Peer& peer) const;
   const std::shared_ptr<StreamCount>& streams() const { return streams_; }
 
  private:
-  struct Told;  // what the log line says of the call
-  HttpResponse answer(const HttpRequest& request, const Peer& peer, Told& told);
-  HttpResponse stranger(const core::Error& error, const HttpRequest& request, const Peer& peer, Told& told);
+  struct Journey;
+  void prepare(Journey& journey);
+  void admit_together(std::vector<Journey>& journeys);
+  HttpResponse stranger(const core::Error& error, Journey& journey);
   std::string source(const HttpRequest& request, const Peer& peer) const;
 
   core::Gatekeeper& gatekeeper_;

@@ -47,7 +47,14 @@ HttpResponse delete_policy(Call& call) {
 }
 
 HttpResponse initiate(Call& call) {
-  const auto request = call.gatekeeper.initiate(call.caller, call.policy_id(), decode_access(call.body));
+  return told(call.gatekeeper.initiate(call.caller, call.policy_id(), decode_access(call.body)));
+}
+
+core::AccessCall asked(const Call& call) {
+  return {call.caller, call.policy_id(), decode_access(call.body)};
+}
+
+HttpResponse told(const core::Result<core::RequestView>& request) {
   return request ? answer(202, encode_accepted(*request)) : fail(request.error());
 }
 

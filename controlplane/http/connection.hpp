@@ -15,6 +15,8 @@
 
 namespace postern::http {
 
+class Turn;
+
 struct Connection {
   using Time = std::chrono::steady_clock::time_point;
   using Socket = boost::asio::generic::stream_protocol::socket;
@@ -31,6 +33,6 @@ struct Connection {
 };
 
 // After the handshake, if there is TLS: reads and answers requests until the peer leaves, a deadline passes or the server stops. Does not throw.
-boost::asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, const RequestHandler& handler);
+boost::asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, Turn& turn);
 
 }  // namespace postern::http

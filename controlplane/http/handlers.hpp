@@ -11,6 +11,8 @@ HttpResponse get_policy(Call& call);
 HttpResponse put_policy(Call& call);
 HttpResponse delete_policy(Call& call);
 HttpResponse initiate(Call& call);
+core::AccessCall asked(const Call& call);
+HttpResponse told(const core::Result<core::RequestView>& request);
 HttpResponse revoke(Call& call);
 
 }  // namespace postern::http::azure
@@ -34,6 +36,8 @@ HttpResponse list_requests(Call& call);
 HttpResponse get_request(Call& call);
 HttpResponse approve_request(Call& call);
 HttpResponse deny_request(Call& call);
+core::AccessCall asked(const Call& call);
+HttpResponse told(const core::Result<core::RequestView>& request);
 HttpResponse list_grants(Call& call);
 HttpResponse revoke_grant(Call& call);
 HttpResponse extend_grant(Call& call);

@@ -90,4 +90,10 @@ struct HttpResponse {
   std::unique_ptr<Feed> feed = {};  // what comes after `body`; without Content-Length, and the connection ends with it
 };
 
+// A request that waits for its answer; both live until it is given.
+struct Arrival {
+  const HttpRequest& request;
+  const Peer& peer;
+};
+
 }  // namespace postern::http

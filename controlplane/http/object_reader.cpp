@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/http/object_reader.hpp"
 
-#include "controlplane/core/model.hpp"
+#include "controlplane/core/text.hpp"
 
 namespace postern::http {
 namespace {
@@ -26,9 +26,8 @@ ObjectReader::ObjectReader(const Json& json, std::string place, Manner manner, s
 const Json* ObjectReader::find(std::string_view name) {
   asked_.emplace(name);
   if (!object_) return nullptr;
-  const std::string wanted = core::folded(name);
   for (const auto& [key, value] : object_->items()) {
-    const bool same = manner_ == Manner::strict ? key == name : core::folded(key) == wanted;
+    const bool same = manner_ == Manner::strict ? key == name : core::same_folded(key, name);
     if (same) return value.is_null() ? nullptr : &value;
   }
   return nullptr;

@@ -10,6 +10,7 @@ namespace postern::http {
 namespace {
 
 constexpr std::uint64_t audit_limit_max = 1000;
+constexpr std::size_t grants_limit = 1000, grants_limit_max = 10000;
 
 // Parses the body for a draft; none: `unreadable` says why.
 std::optional<Json> object_of(std::string_view body, core::DraftFaults& draft) {
@@ -248,9 +249,20 @@ std::pair<std::uint64_t, core::ExtensionDraft> decode_extension(std::string_view
 }
 
 core::Result<core::GrantFilter> decode_grant_filter(const Target& target) {
-  if (const auto known = refuse_unknown_parameters(target, {"machine", "requestor", "all"}); !known)
+  if (const auto known = refuse_unknown_parameters(target, {"machine", "requestor", "all", "after", "limit"}); !known)
     return known.error();
   core::GrantFilter filter;
+  filter.limit = grants_limit;
+  if (const auto text = target.parameter("after")) {
+    const auto after = read_number(*text, "after", UINT64_MAX);
+    if (!after) return after.error();
+    filter.after = *after;
+  }
+  if (const auto text = target.parameter("limit")) {
+    const auto limit = read_number(*text, "limit", grants_limit_max);
+    if (!limit) return limit.error();
+    filter.limit = static_cast<std::size_t>(*limit);
+  }
   filter.machine = target.parameter("machine").value_or("");
   filter.requestor = target.parameter("requestor").value_or("");
   const std::string all = core::folded(target.parameter("all").value_or("false"));

@@ -102,6 +102,14 @@ HttpResponse list_policies(Call& call) {
 HttpResponse post_request(Call& call) {
   const auto request = call.gatekeeper.request(call.caller, decode_request(call.body));
   if (request && request->break_glass) shout_break_glass(call, *request);
+  return told(request);
+}
+
+core::AccessCall asked(const Call& call) {
+  return {call.caller, std::nullopt, decode_request(call.body)};
+}
+
+HttpResponse told(const core::Result<core::RequestView>& request) {
   return request ? answer(201, encode_request(*request)) : fail(with_own_places(request.error()));
 }
 
@@ -135,11 +143,14 @@ HttpResponse list_grants(Call& call) {
   if (!filter) return fail(filter.error());
   const auto grants = call.gatekeeper.list_grants(call.caller, *filter);
   if (!grants) return fail(grants.error());
-  const auto standing = call.gatekeeper.list_standing(call.caller, *filter);
+  const bool first_page = filter->after == 0;
+  const auto standing = first_page ? call.gatekeeper.list_standing(call.caller, *filter)
+                                   : core::Result(std::vector<core::StandingRule>());
   if (!standing) return fail(standing.error());
   Json json{{"grants", Json::array()}, {"standing", Json::array()}};
   for (const core::GrantView& view : *grants) json["grants"].push_back(encode_grant(view));
   for (const core::StandingRule& rule : *standing) json["standing"].push_back(encode_standing(rule));
+  if (grants->size() >= filter->limit) json["next"] = grants->back().request.id;
   return answer(200, json);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "controlplane/core/text.hpp"
 #include "controlplane/http/handlers.hpp"
 
 namespace postern::http {
@@ -15,6 +16,8 @@ namespace {
 #define POLICIES "/jitNetworkAccessPolicies"
 #define ONE_POLICY IN_GROUP IN_LOCATION POLICIES "/{name}"
 
+constexpr AccessForm azure_access{azure::asked, azure::told}, own_access{own::asked, own::told};
+
 constexpr Route routes[] = {
     // clang-format off
     {"GET",    IN_SUBSCRIPTION PROVIDER POLICIES,     azure::list_policies,  Dialect::azure},
@@ -24,7 +27,7 @@ constexpr Route routes[] = {
     {"GET",    ONE_POLICY,                            azure::get_policy,     Dialect::azure},
     {"PUT",    ONE_POLICY,                            azure::put_policy,     Dialect::azure},
     {"DELETE", ONE_POLICY,                            azure::delete_policy,  Dialect::azure},
-    {"POST",   ONE_POLICY "/initiate",                azure::initiate,       Dialect::azure},
+    {"POST",   ONE_POLICY "/initiate",                azure::initiate,       Dialect::azure, &azure_access},
     {"POST",   ONE_POLICY "/revoke",                  azure::revoke,         Dialect::azure},
 
     {"GET",    "/v1/machines",                        own::list_machines,    Dialect::own},
@@ -39,7 +42,7 @@ constexpr Route routes[] = {
     {"GET",    "/v1/switches",                        own::list_switches,    Dialect::own},
     {"PUT",    "/v1/switches/{name}",                 own::put_switch,       Dialect::own},
     {"GET",    "/v1/policies",                        own::list_policies,    Dialect::own},
-    {"POST",   "/v1/requests",                        own::post_request,     Dialect::own},
+    {"POST",   "/v1/requests",                        own::post_request,     Dialect::own, &own_access},
     {"GET",    "/v1/requests",                        own::list_requests,    Dialect::own},
     {"GET",    "/v1/requests/{id}",                   own::get_request,      Dialect::own},
     {"POST",   "/v1/requests/{id}/approve",           own::approve_request,  Dialect::own},
@@ -109,7 +112,7 @@ std::optional<std::vector<std::pair<std::string_view, std::string>>> bind(std::s
     if (segments[i].starts_with('{')) {
       if (path[i].empty()) return std::nullopt;
       parameters.emplace_back(segments[i].substr(1, segments[i].size() - 2), path[i]);
-    } else if (core::folded(segments[i]) != core::folded(path[i])) {
+    } else if (!core::same_folded(segments[i], path[i])) {
       return std::nullopt;
     }
   }

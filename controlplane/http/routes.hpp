@@ -48,11 +48,18 @@ struct Call {
 
 using Handler = HttpResponse (*)(Call&);
 
+// Of a request for access, which may share a sync with others: what it asks for, and how the outcome is told.
+struct AccessForm {
+  core::AccessCall (*asked)(const Call&);
+  HttpResponse (*told)(const core::Result<core::RequestView>&);
+};
+
 struct Route {
   std::string_view method;
   std::string_view pattern;
   Handler handler;
   Dialect dialect;
+  const AccessForm* access = nullptr;
 };
 
 struct Match {

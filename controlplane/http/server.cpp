@@ -18,6 +18,7 @@
 #include "controlplane/http/connection.hpp"
 #include "controlplane/http/peer.hpp"
 #include "controlplane/http/tls.hpp"
+#include "controlplane/http/turn.hpp"
 
 namespace postern::http {
 namespace {
@@ -62,8 +63,8 @@ struct Crowd {
 }  // namespace
 
 struct Server::Parts {
-  Parts(asio::io_context& context, RequestHandler handle, ServerLimits bounds)
-      : io(context), handler(std::move(handle)), limits(bounds), ticker(context) {}
+  Parts(asio::io_context& context, TurnHandler handler, ServerLimits bounds)
+      : io(context), turn(context, std::move(handler)), limits(bounds), ticker(context) {}
 
   asio::awaitable<void> accept(std::size_t index);
   asio::awaitable<void> keep_time();
@@ -74,7 +75,7 @@ struct Server::Parts {
   void tell_of_room(Clock::time_point now);
 
   asio::io_context& io;
-  RequestHandler handler;
+  Turn turn;
   ServerLimits limits;
   asio::steady_timer ticker;
   std::list<Accepting> listeners;
@@ -145,7 +146,7 @@ void Server::Parts::admit(Stream::socket socket, const Accepting& accepting, std
     self->peer.tls = true;
     self->peer.server_names = accepting.tls->names();
   }
-  asio::co_spawn(io, serve(*self, limits, handler), [this, self](const std::exception_ptr& broken) {
+  asio::co_spawn(io, serve(*self, limits, turn), [this, self](const std::exception_ptr& broken) {
     if (broken) spdlog::error("A connection ended by an exception.");
     connections.erase(self);
   });
@@ -183,7 +184,15 @@ asio::awaitable<void> Server::Parts::keep_time() {
   if (stopped) stopped();
 }
 
-Server::Server(asio::io_context& io, RequestHandler handler, ServerLimits limits)
+TurnHandler one_by_one(RequestHandler handler) {
+  return [handler = std::move(handler)](const std::vector<Arrival>& arrivals) {
+    std::vector<HttpResponse> responses;
+    for (const Arrival& arrival : arrivals) responses.push_back(handler(arrival.request, arrival.peer));
+    return responses;
+  };
+}
+
+Server::Server(asio::io_context& io, TurnHandler handler, ServerLimits limits)
     : parts_(std::make_unique<Parts>(io, std::move(handler), limits)) {}
 
 Server::~Server() = default;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "controlplane/http/endpoint.hpp"
 #include "controlplane/http/message.hpp"
@@ -32,10 +33,15 @@ struct ServerLimits {
 };
 
 using RequestHandler = std::function<HttpResponse(const HttpRequest&, const Peer&)>;
+// Of requests that wait at the same time (at most turn_max), each of another connection: the answers, in the same order.
+using TurnHandler = std::function<std::vector<HttpResponse>(const std::vector<Arrival>&)>;
+TurnHandler one_by_one(RequestHandler handler);
+
+inline constexpr std::size_t turn_max = 256;
 
 class Server {
  public:
-  Server(boost::asio::io_context& io, RequestHandler handler, ServerLimits limits = {});
+  Server(boost::asio::io_context& io, TurnHandler handler, ServerLimits limits = {});
   ~Server();  // the io_context must not run any more, or have nothing of this server's left to do
 
   // Accepts from the next turn of the io_context on; with `tls` (which must outlive this) as it is at that time.

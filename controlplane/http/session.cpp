@@ -19,6 +19,7 @@
 #include "controlplane/core/address.hpp"
 #include "controlplane/http/client_certificate.hpp"
 #include "controlplane/http/connection.hpp"
+#include "controlplane/http/turn.hpp"
 #include "controlplane/http/wire_request.hpp"
 
 namespace postern::http {
@@ -167,7 +168,7 @@ asio::awaitable<bool> await_request(Stream& stream, Connection& connection, beas
 
 template <class Stream>
 asio::awaitable<void> converse(Stream& stream, Connection& connection, const ServerLimits& limits,
-                               const RequestHandler& handler) {
+                               Turn& turn) {
   beast::flat_buffer buffer;
   while (!connection.closing && co_await await_request(stream, connection, buffer, limits)) {
     Parser parser;
@@ -184,7 +185,8 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
     const bool head = parser.get().method() == wire::verb::head;
     const bool asked_to_keep = parser.get().keep_alive();
     if (!connection.socket.is_open()) break;  // made room for another: nobody would hear the answer
-    HttpResponse response = handler(taken(parser), connection.peer);
+    const HttpRequest request = taken(parser);
+    HttpResponse response = co_await turn.answer({request, connection.peer});
     connection.identified = connection.identified || response.identified;
     connection.deadline = std::chrono::steady_clock::now() + limits.request;
     const bool keep_alive = asked_to_keep && !response.close && !response.feed && !connection.closing && (version == 11 || !response.parts);
@@ -201,9 +203,9 @@ asio::awaitable<void> converse(Stream& stream, Connection& connection, const Ser
 
 }  // namespace
 
-asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, const RequestHandler& handler) {
+asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, Turn& turn) {
   if (!connection.tls) {
-    co_await converse(connection.socket, connection, limits, handler);
+    co_await converse(connection.socket, connection, limits, turn);
     co_return;
   }
   const auto [error] = co_await connection.tls->async_handshake(asio::ssl::stream_base::server, as_result);
@@ -212,7 +214,7 @@ asio::awaitable<void> serve(Connection& connection, const ServerLimits& limits, 
     co_return;
   }
   connection.peer.certificate = client_certificate(connection.tls->native_handle());
-  co_await converse(*connection.tls, connection, limits, handler);
+  co_await converse(*connection.tls, connection, limits, turn);
   connection.deadline = std::min(connection.deadline, std::chrono::steady_clock::now() + farewell);
   (void)co_await connection.tls->async_shutdown(as_result);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/http/target.hpp"
 
-#include "controlplane/core/model.hpp"
+#include "controlplane/core/text.hpp"
 
 namespace postern::http {
 namespace {
@@ -71,15 +71,14 @@ core::Result<std::vector<std::pair<std::string, std::string>>> split_query(std::
 }  // namespace
 
 std::optional<std::string> Target::parameter(std::string_view name) const {
-  const std::string wanted = core::folded(name);
   for (const auto& [key, value] : query)
-    if (core::folded(key) == wanted) return value;
+    if (core::same_folded(key, name)) return value;
   return std::nullopt;
 }
 
 bool is_azure_path(std::string_view target) {
   constexpr std::string_view root = "/subscriptions";
-  if (core::folded(target.substr(0, root.size())) != root) return false;
+  if (!core::same_folded(target.substr(0, root.size()), root)) return false;
   return target.size() == root.size() || target[root.size()] == '/' || target[root.size()] == '?';
 }
 

@@ -69,7 +69,7 @@ class Deeds:
 
     def grants_of(self, record):
         serials = [int(serial) for serial in record["grants"].split(",")]
-        grants = [grant for grant in self.daemon.get("/v1/grants?all=true")["grants"] if grant["serial"] in serials]
+        grants = [grant for grant in self.daemon.get("/v1/grants?all=true&limit=10000")["grants"] if grant["serial"] in serials]
         if len(grants) != len(serials):
             raise Difference("of the recorded grants %s there are %s" % (serials, grants))
         return grants

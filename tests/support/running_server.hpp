@@ -18,6 +18,8 @@ namespace postern::test {
 class RunningServer {
  public:
   explicit RunningServer(http::RequestHandler handler, http::ServerLimits limits = {})
+      : RunningServer(http::one_by_one(std::move(handler)), limits) {}
+  explicit RunningServer(http::TurnHandler handler, http::ServerLimits limits = {})
       : folder_(made_folder()), server_(io_, std::move(handler), limits) {
     auto local = http::listen_unix(path(), std::nullopt);
     auto tcp = http::listen_tcp(core::parse_address("127.0.0.1").value(), 0);

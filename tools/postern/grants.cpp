@@ -9,14 +9,17 @@ namespace {
 using nlohmann::json;
 
 json grants_of(const Desk& desk, const std::string& machine, bool all) {
-  std::string target = "/v1/grants";
-  char separator = '?';
-  if (!machine.empty()) {
-    target += separator + ("machine=" + encoded(machine));
-    separator = '&';
+  std::string target = "/v1/grants?limit=10000";
+  if (!machine.empty()) target += "&machine=" + encoded(machine);
+  if (all) target += "&all=true";
+  json listed = desk.gate.get(target);
+  for (std::string next = text_of(listed, "next"); !next.empty();) {
+    const json page = desk.gate.get(target + "&after=" + next);
+    listed["grants"].insert(listed["grants"].end(), page["grants"].begin(), page["grants"].end());
+    next = text_of(page, "next");
   }
-  if (all) target += separator + std::string("all=true");
-  return desk.gate.get(target);
+  listed.erase("next");
+  return listed;
 }
 
 std::string state_text(const json& grant) {

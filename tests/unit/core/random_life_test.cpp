@@ -33,7 +33,7 @@ TEST_CASE("a random life keeps maps and store in step") {
         world.fuse.arm(1 + static_cast<int>(random() % 6), pick(Fuse::Blow::once, Fuse::Blow::crash_before));
       bool crashed = false;
       try {
-        switch (random() % 12) {
+        switch (random() % 13) {
           case 0:
           case 1:
             (void)world.gate->put_policy(
@@ -43,6 +43,16 @@ TEST_CASE("a random life keeps maps and store in step") {
           case 2:
             (void)world.gate->erase_policy(admin(), policy_id(pick("default", "other")));
             break;
+          case 11: {
+            std::vector<AccessCall> calls;
+            for (int i = 0; i < 3; ++i) {
+              calls.push_back({pick(0, 1) ? alice() : bob(), policy_id(pick("default", "other")),
+                               ask(pick("vm1", "vm2"), {"22", pick("PT5M", "PT9H"), {pick("203.0.113.7", "192.0.2.0/24")}})});
+              if (random() % 4 == 0) calls.back().draft.start = format_time(world.clock.now().utc + std::chrono::minutes(random() % 20));
+            }
+            (void)world.gate->admit_together(calls);
+            break;
+          }
           case 3:
           case 4: {
             auto draft = ask(pick("vm1", "vm2"),

@@ -3,6 +3,7 @@
 #include "controlplane/core/subset.hpp"
 
 #include "controlplane/core/actions.hpp"
+#include "controlplane/core/text.hpp"
 #include "tests/unit/core/gate_world.hpp"
 
 using namespace postern::core;
@@ -137,4 +138,13 @@ TEST_CASE("scopes end at a slash") {
   CHECK_FALSE(scope_covers("/subscriptions/ab", "/subscriptions/a"));
   CHECK_FALSE(scope_covers("", "/subscriptions/a"));
   CHECK_FALSE(scope_covers("subscriptions/a", "/subscriptions/a"));
+}
+
+TEST_CASE("texts are compared without regard to case") {
+  CHECK(same_folded("", ""));
+  CHECK(same_folded("/A/vM-1", "/a/Vm-1"));
+  CHECK_FALSE(same_folded("/a/vm1", "/a/vm2"));
+  CHECK_FALSE(same_folded("vm1", "vm11"));
+  CHECK_FALSE(same_folded("b/vm1", "a/vm1"));
+  CHECK_FALSE(same_folded("[", "{"));  // 0x20 apart, but no letters
 }
