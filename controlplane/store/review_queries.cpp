@@ -13,9 +13,9 @@ namespace {
 
 using Uses = std::map<std::pair<std::string, std::string>, core::ReviewedUse>;
 
-// A grant's end is when it ended, or will; its length is taken from there.
+// A grant's end is when it ended, or will; its length is taken from there. What waits, or never began, let nobody in.
 constexpr const char* grants_of_period =
-    "FROM grants g JOIN requests r ON r.id = g.request WHERE g.start_ns >= ? AND g.start_ns < ? ";
+    "FROM grants g JOIN requests r ON r.id = g.request WHERE g.start_ns >= ? AND g.start_ns < ? AND g.boot_id <> '' ";
 constexpr const char* end_of_grant = "min(g.end_ns, ifnull(g.ended_at_ns, g.end_ns))";
 constexpr const char* was_used = "EXISTS (SELECT 1 FROM flows f WHERE f.grant_serial = g.serial)";
 

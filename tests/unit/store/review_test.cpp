@@ -92,6 +92,29 @@ TEST_CASE("a review counts what each person did to each machine in the period") 
   CHECK(facts->break_glass[0].operation == "breakglass.use");
 }
 
+TEST_CASE("what was denied, lapsed or waits let nobody in, and is no grant to a review") {
+  TempFolder folder;
+  auto store = open_store(folder.file());
+  grant(*store, 1, "alice", 1, 4);
+  for (const auto state : {core::GrantState::pending, core::GrantState::scheduled, core::GrantState::ended}) {
+    auto change = sample_decision(2 + static_cast<std::uint64_t>(state));
+    change.put_requests[0].requestor = "bob";
+    auto& waits = change.put_grants[0];
+    waits.start = hour(1);
+    waits.end = hour(25);
+    waits.state = state;
+    if (state == core::GrantState::ended) waits.ended_at = hour(2);
+    waits.boot_id.clear();
+    REQUIRE(store->commit({change}));
+  }
+  const auto facts = store->reviews().review(hour(0), hour(30), hour(30));
+  REQUIRE(facts);
+  REQUIRE(facts->uses.size() == 1);
+  CHECK(facts->uses[0].requestor == "alice");
+  CHECK(facts->unused_count == 1);
+  CHECK(facts->longest_grants.size() == 1);
+}
+
 TEST_CASE("when tokens were used last is kept as long as the token") {
   TempFolder folder;
   auto store = open_store(folder.file());
