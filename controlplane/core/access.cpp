@@ -52,6 +52,7 @@ Result<RequestView> Gatekeeper::Parts::admit(const Caller& caller, const PolicyI
   auto grants = grants_inside(**policy, *asked, asked->start.value_or(now.utc));
   if (!grants) return refuse(decision, grants.error());
   for (const auto& grant : *grants) decision.machines.push_back(grant.machine_id);
+  follow_clock();
   if (auto error = cannot_open(*grants, *asked)) return refuse(decision, *error);
   const auto begins = wants_approval(**policy, *grants) ? GrantState::pending
                       : asked->start                    ? GrantState::scheduled
@@ -59,7 +60,6 @@ Result<RequestView> Gatekeeper::Parts::admit(const Caller& caller, const PolicyI
   const bool opens = begins == GrantState::live;
   if (auto full = opens ? std::nullopt : too_many_waiting(caller, **policy)) return refuse(decision, *full);
   if (auto away = opens ? gate_away() : std::nullopt) return refuse(decision, *away);
-  follow_clock();
 
   for (auto& grant : *grants) grant.state = begins;
   std::vector<Grant> replaced;
@@ -120,6 +120,13 @@ ChangeSet Gatekeeper::Parts::opening(const Decision& decision, const Policy& pol
   return change;
 }
 
+// Whether the person asked for it, or for more of it, after he had asked for this one, which waited.
+bool Gatekeeper::Parts::decided_later(const Grant& earlier, const Grant& waited) const {
+  if (earlier.request > waited.request) return true;
+  const auto asked = ledger.requests().find(waited.request);
+  return asked != ledger.requests().end() && earlier.extended && *earlier.extended > asked->second.start;
+}
+
 // From now on it runs, in place of the same person's earlier ones for the same port and sources.
 void Gatekeeper::Parts::begin(Grant& grant, const std::string& requestor, const Now& now, ChangeSet& change,
                               std::vector<Grant>& replaced) const {
@@ -128,7 +135,7 @@ void Gatekeeper::Parts::begin(Grant& grant, const std::string& requestor, const 
   grant.boot_start = now.boot;
   for (const auto* earlier : ledger.live_twins(requestor, grant)) {
     if (grant.protocol != Protocol::any && grant.protocol != earlier->protocol) continue;  // it opens something else
-    if (earlier->request > grant.request) continue;  // asked for later than this one, which waited
+    if (decided_later(*earlier, grant)) continue;
     replaced.push_back(*earlier);
     end(*earlier, EndReason::replaced, requestor, now.utc, change);
   }

@@ -108,4 +108,10 @@ std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& gr
   return clock_not_believed();
 }
 
+std::optional<Error> Gatekeeper::Parts::cannot_open(const std::vector<Grant>& grants) const {
+  AskedAccess asked;
+  for (std::size_t i = 0; i < grants.size(); ++i) asked.ports.emplace_back().target = indexed("grants", i);
+  return cannot_open(grants, asked);
+}
+
 }  // namespace postern::core

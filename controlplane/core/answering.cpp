@@ -6,6 +6,7 @@
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/drafts.hpp"
 #include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/principal_name.hpp"
 #include "controlplane/core/subset.hpp"
 #include "controlplane/core/text.hpp"
 
@@ -20,9 +21,7 @@ Result<RequestView> Gatekeeper::approve(const Caller& caller, std::uint64_t id) 
   if (!request) return p.refuse(decision, request.error());
   auto grants = p.judged_anew(**request, now);
   if (!grants) return p.refuse(decision, grants.error());
-  AskedAccess asked;
-  for (std::size_t i = 0; i < grants->size(); ++i) asked.ports.emplace_back().target = indexed("grants", i);
-  if (auto error = p.cannot_open(*grants, asked)) return p.refuse(decision, *error);
+  if (auto error = p.cannot_open(*grants)) return p.refuse(decision, *error);
   const bool opens = grants->front().start <= now.utc;
   if (auto away = opens ? p.gate_away() : std::nullopt) return p.refuse(decision, *away);
 
@@ -84,7 +83,7 @@ Result<const Request*> Gatekeeper::Parts::to_be_answered(Decision& decision, std
     return Error{ErrorCode::request_not_found, "There is no request " + std::to_string(id) + ".", "", {}};
   }
   if (!may_answer(caller.principal, *request)) return lacks(caller, actions::policy_approve, request->policy.path());
-  if (folded(request->requestor) == folded(caller.principal.name)) {
+  if (may_be_one(request->requestor, caller.principal.name)) {
     return Error{ErrorCode::authorization_failed,
                  "Nobody answers his own request, whatever his role: somebody else must. To withdraw it, revoke its grants.",
                  "",

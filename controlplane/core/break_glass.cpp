@@ -5,6 +5,7 @@
 
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
+#include "controlplane/core/principal_name.hpp"
 #include "controlplane/core/text.hpp"
 
 namespace postern::core {
@@ -45,7 +46,7 @@ Result<ArmingView> Gatekeeper::arm(const Caller& caller, const ArmingDraft& draf
   if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
   auto arming = read_arming(draft, now.utc);
   if (!arming) return p.refuse(decision, arming.error());
-  if (folded(arming->principal) == folded(caller.principal.name))
+  if (may_be_one(arming->principal, caller.principal.name))
     return p.refuse(decision, {ErrorCode::authorization_failed, "Nobody arms himself: somebody else has to.", "", {}});
   if (auto doubt = p.clock_not_believed()) return p.refuse(decision, *doubt);
   const auto& armings = p.ledger.armings();
@@ -74,7 +75,7 @@ Result<std::vector<ArmingView>> Gatekeeper::list_break_glass(const Caller& calle
   const auto& who = caller.principal;
   std::vector<ArmingView> views;
   for (const auto& [id, arming] : p.ledger.armings()) {
-    if (arming.principal == who.name || p.allows(who, actions::break_glass_read, arming.scope)) views.push_back(p.view_of(arming));
+    if (p.is_for(arming, who) || p.allows(who, actions::break_glass_read, arming.scope)) views.push_back(p.view_of(arming));
   }
   if (views.empty() && !p.allows_anywhere(who, actions::break_glass_read)) {
     if (auto error = p.refused_read(caller, "breakglass.list", actions::break_glass_read, "/")) return *error;
@@ -149,7 +150,7 @@ Result<BreakGlassUse> Gatekeeper::review_break_glass(const Caller& caller, std::
   if (!*arming) return p.refuse(decision, no_such("use of break-glass in request", request));
   auto use = found->second;
   decision.grants = use.grants;
-  if (folded(use.principal) == folded(caller.principal.name)) {
+  if (may_be_one(use.principal, caller.principal.name)) {
     return p.refuse(decision, {ErrorCode::authorization_failed, "Nobody reviews what he did himself.", "", {}});
   }
   if (use.reviewed) {

@@ -55,15 +55,18 @@ bool lies_in(const std::string& scope, const Policy& policy, const std::vector<s
 
 }  // namespace
 
-// Whom this caller's name is armed for, as far as whoever vouches for the name could have armed it himself: else one
-// who hands out tokens for a machine would use what somebody is armed with for all.
+// Whose name it is, as far as whoever vouches for that could have armed it himself: else one who hands out tokens for a
+// machine would use what somebody is armed with for all.
+bool Gatekeeper::Parts::is_for(const Arming& arming, const Principal& who) {
+  return arming.principal == who.name && std::any_of(who.vouched.begin(), who.vouched.end(), [&](const std::string& scope) {
+    return scope_covers(scope, arming.scope);
+  });
+}
+
 std::vector<const Arming*> Gatekeeper::Parts::armed_for(const Principal& who) const {
   std::vector<const Arming*> found;
-  for (const auto& [id, arming] : ledger.armings()) {
-    const bool vouched = std::any_of(who.vouched.begin(), who.vouched.end(),
-                                     [&](const std::string& scope) { return scope_covers(scope, arming.scope); });
-    if (arming.principal == who.name && vouched && is_armed(arming)) found.push_back(&arming);
-  }
+  for (const auto& [id, arming] : ledger.armings())
+    if (is_for(arming, who) && is_armed(arming)) found.push_back(&arming);
   // The longest grants first.
   std::stable_sort(found.begin(), found.end(), [](const auto* a, const auto* b) { return a->grant_max > b->grant_max; });
   return found;
@@ -142,9 +145,9 @@ Result<RequestView> Gatekeeper::Parts::break_glass(const Caller& caller, const A
   const auto grants = grants_through(*pane, *asked, now.utc);
   if (!grants) return refuse(decision, grants.error());
   for (const auto& grant : *grants) decision.machines.push_back(grant.machine_id);
+  follow_clock();
   if (auto error = cannot_open(*grants, *asked)) return refuse(decision, *error);
   if (auto away = gate_away()) return refuse(decision, *away);
-  follow_clock();
 
   std::vector<Grant> replaced;
   auto change = opening(decision, *pane->policy, *asked, *grants, digest, now, replaced);

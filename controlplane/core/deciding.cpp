@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may do what, and the one record that each decision leaves.
 #include <algorithm>
+#include <set>
 
 #include "controlplane/core/gatekeeper.hpp"
 #include "controlplane/core/text.hpp"
@@ -24,6 +25,14 @@ std::string with_faults(const Error& error) {
     text += " " + error.faults[i].target + ": " + error.faults[i].message;
   }
   return cut(std::move(text));
+}
+
+std::vector<std::string> each_once(const std::vector<std::string>& machines) {
+  std::vector<std::string> ids;
+  std::set<std::string> seen;
+  for (const auto& id : machines)
+    if (seen.insert(folded(id)).second) ids.push_back(id);
+  return ids;
 }
 
 }  // namespace
@@ -67,7 +76,7 @@ AuditRecord Gatekeeper::Parts::record(const Decision& decision, Outcome outcome,
   record.request_id = decision.caller.request_id;
   record.client_request_id = decision.caller.client_request_id;
   record.policy = decision.policy;
-  record.machines = decision.machines;
+  record.machines = each_once(decision.machines);
   record.grants = decision.grants;
   record.detail = cut(std::move(detail));
   return record;

@@ -81,6 +81,9 @@ Result<Grant> Gatekeeper::Parts::extended(const Grant& grant, UtcTime end, const
                          ? find_rule(*policy, grant.machine_id, grant.port)
                          : nullptr;
   if (!rule) return refused(ErrorCode::conflict, "The rule of grant " + std::to_string(grant.serial) + " is gone.");
+  if (ledger.uses().contains(grant.request)) {
+    return refused(ErrorCode::conflict, number + " came by break-glass, which says for how long: request again.");
+  }
   if (rule->approval == Approval::approve) {
     return refused(ErrorCode::conflict, "Somebody has to approve what opens port " + std::to_string(grant.port) +
                                             ", also for longer: request again; " + folded(number) + " runs on meanwhile.");
@@ -100,8 +103,9 @@ Result<Grant> Gatekeeper::Parts::extended(const Grant& grant, UtcTime end, const
   longer.extended = now.utc;
   longer.boot_id = ledger.timeline().boot_id;
   longer.boot_start = now.boot;
-  if (!still_allows(*policy, longer)) {
-    return refused(ErrorCode::not_subset_of_policy, "The policy no longer allows what " + folded(number) + " opens.");
+  if (!lets_wait(*policy, request, longer)) {
+    return refused(ErrorCode::not_subset_of_policy,
+                   "The policy no longer allows what " + folded(number) + " opens as it was asked for; request again.");
   }
   return longer;
 }

@@ -97,11 +97,13 @@ struct Gatekeeper::Parts {
   std::optional<Error> may_not_initiate(const Caller& caller, const PolicyId* named, const AccessDraft& draft) const;
   Result<const Policy*> policy_for(const Caller& caller, const PolicyId* named, AskedAccess& asked) const;
   std::optional<Error> cannot_open(const std::vector<Grant>& grants, const AskedAccess& asked) const;
+  std::optional<Error> cannot_open(const std::vector<Grant>& grants) const;  // of what was asked for earlier
   ChangeSet opening(const Decision& decision, const Policy& policy, const AskedAccess& asked,
                     const std::vector<Grant>& grants, const std::string& digest, const Now& now,
                     std::vector<Grant>& replaced);
   void begin(Grant& grant, const std::string& requestor, const Now& now, ChangeSet& change,
              std::vector<Grant>& replaced) const;
+  bool decided_later(const Grant& earlier, const Grant& waited) const;
   static std::string told(const Request& request, const std::vector<Grant>& grants, const std::vector<Grant>& replaced);
   Error take_back(const Decision& decision, const ChangeSet& opened, const std::vector<Grant>& replaced,
                   const Error& why);
@@ -130,7 +132,7 @@ struct Gatekeeper::Parts {
   Result<GrantView> withdraw(Decision decision, const Grant& grant);
   void lapse_due();
   void start_due();
-  bool start_booked(const Grant& booked, const Now& now);
+  bool start_booked(const Request& request, const Now& now);
 
   // ---- extending (extending.cpp)
   std::optional<Error> may_not_extend(const Caller& caller, const Grant* grant) const;
@@ -143,6 +145,7 @@ struct Gatekeeper::Parts {
     std::vector<std::string> machines;  // of the asked ports
   };
   bool is_armed(const Arming& arming) const;
+  static bool is_for(const Arming& arming, const Principal& who);
   std::vector<const Arming*> armed_for(const Principal& who) const;
   Result<const Arming*> arming_for(const Caller& caller, std::string_view action, std::uint64_t id) const;
   Result<RequestView> break_glass(const Caller& caller, const AccessDraft& draft);

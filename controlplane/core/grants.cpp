@@ -40,10 +40,13 @@ bool Gatekeeper::Parts::may_revoke_any(const Principal& principal, const Grant& 
   return allows(principal, actions::policy_revoke, grant);
 }
 
-// Giving up one's own access needs no more than the right to ask for it.
+// Giving up one's own access needs no more than the right to ask for it, or to have broken in.
 bool Gatekeeper::Parts::may_revoke(const Principal& principal, const Grant& grant) const {
-  return may_revoke_any(principal, grant) || (ledger.request(grant.request).requestor == principal.name &&
-                                              allows(principal, actions::policy_initiate, grant));
+  if (may_revoke_any(principal, grant)) return true;
+  if (ledger.request(grant.request).requestor != principal.name) return false;
+  const auto use = ledger.uses().find(grant.request);
+  return allows(principal, actions::policy_initiate, grant) ||
+         (use != ledger.uses().end() && is_for(ledger.armings().at(use->second.arming), principal));
 }
 
 Result<std::vector<GrantView>> Gatekeeper::list_grants(const Caller& caller, const GrantFilter& filter) {
@@ -281,6 +284,7 @@ Result<std::vector<GrantView>> Gatekeeper::revoke_ports(const Caller& caller, co
   for (const auto serial : ending) {
     decision.grants.push_back(serial);
     p.end(*p.ledger.grant(serial), EndReason::revoked, caller.principal.name, p.clock.now().utc, change);
+    decision.machines.push_back(p.ledger.grant(serial)->machine_id);
   }
   for (const auto& port : asked->ports) decision.machines.push_back(port.machine);
   change.audit.push_back(

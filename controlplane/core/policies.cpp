@@ -131,6 +131,7 @@ std::string Gatekeeper::Parts::replace(const Policy* before, Policy& policy, Dec
       const bool ends = ending.contains(grant->serial);
       if (ends) {
         ended.push_back(grant->serial);
+        decision.machines.push_back(grant->machine_id);
         end(now_ruled, EndReason::policy_removed, decision.caller.principal.name, clock.now().utc, change);
       } else if (changed) {
         changes.push_back(changed_grant(*grant, now_ruled));
@@ -189,10 +190,7 @@ Result<PolicyView> Gatekeeper::put_policy(const Caller& caller, const PolicyId& 
   if (auto error = p.may_not_name(caller, before, *policy)) return p.refuse(decision, *error);
   if (auto error = p.names_excluded(before, *policy)) return p.refuse(decision, *error);
   if (before) {
-    for (auto& machine : machines_of(*before)) {  // also those whose ports it opens
-      const auto same = [&](const std::string& named) { return same_folded(named, machine); };
-      if (std::none_of(decision.machines.begin(), decision.machines.end(), same)) decision.machines.push_back(std::move(machine));
-    }
+    for (auto& machine : machines_of(*before)) decision.machines.push_back(std::move(machine));  // also those whose ports it opens
   }
   ChangeSet change;
   auto detail = p.replace(before, *policy, decision, change);

@@ -38,7 +38,18 @@ bool is_hidden(std::uint32_t character) {
          within(0xfff0, 0xfffb) || within(0xe0000, 0xe0fff);
 }
 
+std::string without_kind(std::string_view name) {
+  auto rest = folded(name);
+  for (const auto kind : {certificate_kind, oidc_kind, std::string_view("email:")})
+    if (rest.starts_with(kind)) rest.erase(0, kind.size());
+  return rest;
+}
+
 }  // namespace
+
+bool may_be_one(std::string_view name, std::string_view other) {
+  return without_kind(name) == without_kind(other);
+}
 
 std::string text_fault(std::string_view text) {
   if (text.empty()) return "is empty";

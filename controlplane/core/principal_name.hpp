@@ -16,6 +16,9 @@ inline constexpr std::size_t outside_name_bytes_max = 256;  // what comes from e
 // Why the text is not fit to name somebody ("is empty", "has …"); empty: it is. Whoever reads a record must see what he reads.
 std::string text_fault(std::string_view text);
 
+// Whether the names may be one person's, who logs in in two ways: neither letter case nor the kind of log-in counts.
+bool may_be_one(std::string_view name, std::string_view other);
+
 // As a sentence, why a token or the configuration may not name somebody so; empty: it may.
 std::string plain_name_fault(std::string_view name);
 

@@ -29,7 +29,7 @@ std::optional<Error> ports_outside(const Policy& policy, const AskedAccess& aske
 bool wants_approval(const Policy& policy, const std::vector<Grant>& grants);
 
 bool still_allows(const Policy& policy, const Grant& grant);
-// The same of one that is not open yet: nobody gets by a rule that was made stricter while he waited.
+// The same of one that is not open yet, or shall be open for longer: nobody gets by a rule that was made stricter meanwhile.
 bool lets_wait(const Policy& policy, const Request& request, const Grant& grant);
 
 }  // namespace postern::core

@@ -2,6 +2,7 @@
 // What is asked for and not open yet: how much of it there may be, how it is withdrawn, lapses, and starts when its time has
 // come. Nothing of it is in the maps before.
 #include <algorithm>
+#include <set>
 
 #include "controlplane/core/drafts.hpp"
 #include "controlplane/core/gatekeeper.hpp"
@@ -11,7 +12,7 @@
 namespace postern::core {
 namespace {
 
-constexpr std::size_t started_per_sweep = 100;  // each is a transaction of its own: the rest follows at once
+constexpr std::size_t started_per_sweep = 100;  // requests; each is a transaction of its own: the rest follows at once
 
 const Caller& sweeper() {
   static const Caller caller{{std::string(own_name), {}}, std::nullopt, "", ""};
@@ -64,6 +65,7 @@ Result<GrantView> Gatekeeper::Parts::withdraw(Decision decision, const Grant& gr
   decision.grants.assign(ending.begin(), ending.end());
   ChangeSet change;
   for (const auto each : ending) {
+    decision.machines.push_back(ledger.grant(each)->machine_id);
     end(*ledger.grant(each), EndReason::revoked, decision.caller.principal.name, clock.now().utc, change);
   }
   change.audit.push_back(record(decision, Outcome::allowed,
@@ -95,43 +97,63 @@ void Gatekeeper::Parts::lapse_due() {
 void Gatekeeper::Parts::start_due() {
   if (!ledger.timeline().believed) return;
   const Now now = clock.now();
-  std::vector<std::uint64_t> serials;
+  std::set<std::uint64_t> requests;
   for (const auto& [start, serial] : ledger.by_start()) {
-    if (start > now.utc || serials.size() >= started_per_sweep) break;
-    serials.push_back(serial);
+    if (start > now.utc || requests.size() >= started_per_sweep) break;
+    requests.insert(ledger.grant(serial)->request);
   }
-  if (serials.empty() || gate_away()) return;  // it is tried again when the gate is
-  for (const auto serial : serials) {
-    if (!start_booked(*ledger.grant(serial), now)) return retry_soon();
+  if (requests.empty() || gate_away()) return;  // it is tried again when the gate is
+  for (const auto id : requests) {
+    if (!start_booked(ledger.request(id), now)) return retry_soon();
   }
 }
 
-// False if the store does not take it now. What has no room when its time has come is not kept for later: it ends.
-bool Gatekeeper::Parts::start_booked(const Grant& booked, const Now& now) {
-  const auto& request = ledger.request(booked.request);
-  Decision decision{sweeper(), "grant.start", request.policy.path(), {booked.machine_id}, {booked.serial}};
-  ChangeSet change;
-  if (booked.end <= now.utc) {
-    decision.operation = "grant.expire";
-    end(booked, EndReason::expired, "", now.utc, change);
-    change.audit.push_back(record(decision, Outcome::allowed, "Its end was reached before it could start."));
-    return commit(change).has_value();
+// False if the store does not take it now. All that is booked by the request starts or nothing of it. What has no room when
+// its time has come is not kept for later: it ends.
+bool Gatekeeper::Parts::start_booked(const Request& request, const Now& now) {
+  std::vector<Grant> booked, grants;
+  ChangeSet over;
+  for (const auto serial : ledger.grants_of(request.id)) {
+    const auto& grant = *ledger.grant(serial);
+    if (grant.state != GrantState::scheduled || grant.start > now.utc) continue;
+    if (grant.end > now.utc) {
+      booked.push_back(grant);
+      continue;
+    }
+    end(grant, EndReason::expired, "", now.utc, over);
+    over.audit.push_back(record({sweeper(), "grant.expire", request.policy.path(), {grant.machine_id}, {serial}},
+                                Outcome::allowed, "Its end was reached before it could start."));
   }
-  Grant grant = booked;
-  grant.start = now.utc;
-  std::vector<Grant> replaced;
-  begin(grant, request.requestor, now, change, replaced);
-  change.put_grants.push_back(std::move(grant));
-  change.audit.push_back(record(decision, Outcome::allowed,
-                                "Started as " + in_quotes(request.requestor) + " booked it. " +
-                                    told(request, change.put_grants, replaced)));
-  const auto done = commit(change);
-  if (done) return true;
-  if (done.error().code == ErrorCode::store_failed) return false;
+  if (!over.audit.empty() && !commit(over)) return false;
+  if (booked.empty()) return true;
+
+  Decision decision{sweeper(), "grant.start", request.policy.path()};
+  for (const auto& each : booked) {
+    decision.grants.push_back(each.serial);
+    decision.machines.push_back(each.machine_id);
+    grants.push_back(each);
+    grants.back().start = now.utc;
+  }
+  auto why = cannot_open(grants);
+  if (!why) {
+    ChangeSet change;
+    std::vector<Grant> replaced;
+    for (auto& grant : grants) {
+      begin(grant, request.requestor, now, change, replaced);
+      change.put_grants.push_back(std::move(grant));
+    }
+    change.audit.push_back(record(decision, Outcome::allowed,
+                                  "Started as " + in_quotes(request.requestor) + " booked it. " +
+                                      told(request, change.put_grants, replaced)));
+    const auto done = commit(change);
+    if (done) return true;
+    if (done.error().code == ErrorCode::store_failed) return false;
+    why = done.error();
+  }
   ChangeSet failed;
-  end(booked, EndReason::taken_back, "", now.utc, failed);
-  failed.audit.push_back(record(decision, Outcome::failed, "It could not start: " + done.error().message));
-  failed.audit.back().code = std::string(wire_name(done.error().code));
+  for (const auto& each : booked) end(each, EndReason::taken_back, "", now.utc, failed);
+  failed.audit.push_back(record(decision, Outcome::failed, "It could not start: " + why->message));
+  failed.audit.back().code = std::string(wire_name(why->code));
   return commit(failed).has_value();
 }
 

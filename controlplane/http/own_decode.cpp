@@ -101,6 +101,7 @@ core::EnableDraft decode_enabling(std::string_view body) {
       port.standing = rule.texts("standingSources");
       port.max_session = rule.text("maxSessionDuration");
       port.justification = rule.text("justification");
+      port.approval = rule.text("approval");
       rule.refuse_unknown();
     }
     if (draft.ports.empty()) reader.fault("ports", "Name a port, or say \"default\" or \"recommended\".");

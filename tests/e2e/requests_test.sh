@@ -6,6 +6,8 @@
 lab_begin requests
 lab_sshd
 guarded_machine
+refuse "approval wants a port named, or it would be guarded without" postern policy enable vm1 --approval approve
+says "name it"
 expect "the port wants approval, and a word why" postern policy enable vm1 --port 22 --max 1h --approval approve --justification required
 as() { # name, words of postern
 	local name=$1

@@ -202,8 +202,8 @@ void PolicyVerbs::disable(const Desk& desk) const {
 
 void PolicyVerbs::enable(const Desk& desk) const {
   if (ports_.empty()) {
-    const bool more = !sources_.empty() || !session_.empty() || !ending_.empty() || !standing_.empty() || !policy_.empty() || !justification_.empty() || longest_ != default_longest;
-    if (more) throw Failure(Exit::usage, "--max, --source, --policy, --max-session, --ending and --standing say more of a --port: name it");
+    const bool more = !sources_.empty() || !session_.empty() || !ending_.empty() || !standing_.empty() || !policy_.empty() || !justification_.empty() || !approval_.empty() || longest_ != default_longest;
+    if (more) throw Failure(Exit::usage, "--max, --source, --policy, --max-session, --ending, --standing, --justification and --approval say more of a --port: name it");
     return enable_in_one_step(desk);
   }
   if (machines_.size() != 1) throw Failure(Exit::usage, "--port is for one machine; leave it out to guard several by their usual ports");

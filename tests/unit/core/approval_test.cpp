@@ -2,6 +2,8 @@
 // What somebody else must agree to: nothing opens before, nobody agrees to his own, and what opens is what was asked for.
 #include <algorithm>
 
+#include <algorithm>
+
 #include "tests/unit/core/gate_world.hpp"
 
 using namespace postern::core;
@@ -111,7 +113,29 @@ TEST_CASE("nobody answers his own request, by whatever name, token or role he co
   }
   const auto roots = world.asked(admin(), ask("vm1", {"22", "PT1H", {"203.0.113.7"}}));
   CHECK(not_approved(world, admin(), roots.id) == ErrorCode::authorization_failed);
+  for (const char* name : {"oidc:alice@example.com", "cert:email:Alice@example.com", "CERT:alice@example.com"})
+    CHECK(not_approved(world, person(name, "admin"), request.id) == ErrorCode::authorization_failed);
   CHECK_FALSE(world.open());
+  CHECK(world.gate->approve(person("oidc:alice@example.org", "approver"), request.id));  // another one
+}
+
+TEST_CASE("the record of what is withdrawn names every machine whose port it was for") {
+  ApprovalWorld world;
+  const auto both = access_draft({{"vm1", {{}}}, {"vm2", {{}}}});
+  const std::vector<std::string> machines{machine_id("vm1"), machine_id("vm2")};
+  const auto recorded = [&] {
+    auto named = world.store.records().back().machines;
+    std::sort(named.begin(), named.end());
+    return named;
+  };
+  REQUIRE(world.gate->revoke(alice(), world.grant_of(world.asked(alice(), both)).serial));
+  CHECK(recorded() == machines);
+  world.asked(alice(), both);
+  auto ports = ask("vm1");
+  ports.machines[0].ports[0].duration.reset();
+  REQUIRE(world.gate->revoke_ports(admin(), policy_id(), ports));
+  CHECK(recorded() == machines);
+  world.require_in_step();
 }
 
 TEST_CASE("to agree takes the right over the policy or over every machine") {

@@ -234,11 +234,34 @@ TEST_CASE("what has no room when its time has come ends, with a record, and the 
   CHECK(world.recorded("grant.start") == 2);
 }
 
+TEST_CASE("what one request booked starts as a whole or not at all") {
+  BookingWorld world;
+  const auto ask_both = access_draft({{"vm1", {{}}}, {"vm2", {{}}}});
+  const auto both = world.booked(alice(), 1h, ask_both);
+  const auto one = world.booked(bob(), 1h, ask("vm2"));
+  SECTION("no room for all of it") { world.dataplane.room.entries_v4 = 1; }
+  SECTION("a machine that has lost its address") {
+    REQUIRE(world.gate->put_machine(admin(), machine_draft("vm1", {"2001:db8::1"})));
+  }
+  world.pass(1h);
+  CHECK(world.grant(one.serial).state == GrantState::live);  // another request
+  CHECK(world.grant(both.serial).end_reason == EndReason::taken_back);
+  CHECK(world.grant(both.serial + 1).end_reason == EndReason::taken_back);
+  CHECK_FALSE(world.open());
+  CHECK_FALSE(world.open("10.0.0.2"));
+  for (const auto& record : world.store.records()) {
+    if (record.operation != "grant.start" || record.outcome != Outcome::failed) continue;
+    CHECK(record.grants == std::vector<std::uint64_t>{both.serial, both.serial + 1});
+    CHECK(record.machines == std::vector<std::string>{machine_id("vm1"), machine_id("vm2")});
+  }
+  CHECK(world.recorded("grant.start") == 2);
+}
+
 TEST_CASE("a start that fails at whichever step is made up for") {
   for (const auto how : {Fuse::Blow::once, Fuse::Blow::from_then_on, Fuse::Blow::crash_before, Fuse::Blow::crash_after}) {
     for (int at = 1;; ++at) {
       BookingWorld world;
-      const auto grant = world.booked(alice(), 1h, ask("vm1"));
+      const auto grant = world.booked(alice(), 1h, access_draft({{"vm1", {{}, {"3389"}}}}));
       world.booked(bob(), 1h, ask("vm2"));
       world.clock.advance(1h);
       world.fuse.arm(at, how);
@@ -260,8 +283,50 @@ TEST_CASE("a start that fails at whichever step is made up for") {
       CHECK(world.open());
       CHECK(world.recorded("grant.start") == 2);
       CHECK(world.grant(grant.serial).state == GrantState::live);
+      CHECK(world.grant(grant.serial + 1).state == GrantState::live);
     }
   }
+}
+
+TEST_CASE("a booking does not take back an extension that was asked for after it") {
+  BookingWorld world;
+  ExtensionDraft longer;
+  longer.duration = "PT3H";
+  const auto running = world.granted(alice(), ask("vm1"));
+  const auto other = world.granted(alice(), ask("vm2"));
+  world.clock.advance(1min);
+  REQUIRE(world.gate->extend(alice(), other.serial, longer));  // before it was booked
+  world.clock.advance(1min);
+  world.booked(alice(), 30min, ask("vm1", {"22", "PT10M"}));
+  world.booked(alice(), 30min, ask("vm2", {"22", "PT10M"}));
+  world.clock.advance(1min);
+  REQUIRE(world.gate->extend(alice(), running.serial, longer));
+  world.pass(29min);
+  CHECK(world.grant(running.serial).state == GrantState::live);
+  CHECK(world.grant(other.serial).end_reason == EndReason::replaced);
+  world.pass(2h);
+  CHECK(world.open());
+  CHECK_FALSE(world.open("10.0.0.2"));
+}
+
+// A running grant does neither: the gate knows roles of who calls, not of who called.
+TEST_CASE("what is booked or runs does not end with its requestor's token") {
+  BookingWorld world;
+  TokenDraft draft;
+  draft.principal = "alice@example.com";
+  draft.role = "requester";
+  const auto issued = world.gate->issue_token(admin(), draft);
+  REQUIRE(issued);
+  auto caller = alice();
+  caller.principal = world.gate->authenticate(issued->secret).value();
+  world.granted(caller, ask("vm2", {"22", "PT3H"}));
+  const auto booking = world.booked(caller, 1h, ask("vm1"));
+  REQUIRE(world.gate->erase_token(admin(), issued->token.id));
+  world.pass(1h);
+  CHECK(world.open());
+  CHECK(world.open("10.0.0.2"));
+  REQUIRE(world.gate->revoke(admin(), booking.serial));
+  CHECK_FALSE(world.open());
 }
 
 TEST_CASE("a booking that wants approval: approved before its start it is booked, after it a duration counts from then") {

@@ -171,7 +171,7 @@ TEST_CASE("a scope ends at its border") {
 
 TEST_CASE("it is one name's, as it is spelt; nobody arms himself, in any spelling") {
   GlassWorld world;
-  for (const auto* self : {"root", "Root", "ROOT"})
+  for (const auto* self : {"root", "Root", "ROOT", "oidc:root"})
     CHECK(world.gate->arm(admin(), arming_of(self)).error().code == ErrorCode::authorization_failed);
   CHECK(world.store.records().back().operation == "breakglass.arm");
   world.armed();
@@ -205,7 +205,7 @@ TEST_CASE("who may arm, disarm, review and look, and where") {
   CHECK(world.gate->review_break_glass(of_group, grant.request, {}).error().code == ErrorCode::break_glass_not_found);
   CHECK(world.gate->review_break_glass(admin(), grant.request + 1, {}).error().code == ErrorCode::break_glass_not_found);
   CHECK(world.gate->review_break_glass(person("kim", "operator"), grant.request, {}).error().code == ErrorCode::authorization_failed);
-  for (const auto* self : {"eve", "EVE"})
+  for (const auto* self : {"eve", "EVE", "cert:eve"})
     CHECK(world.gate->review_break_glass(person(self, "auditor"), grant.request, {}).error().code == ErrorCode::authorization_failed);
 
   CHECK(world.gate->list_break_glass(eve())->size() == 2);  // her own
@@ -288,6 +288,45 @@ TEST_CASE("nothing new after its end or after it was disarmed, not by a repeat e
   world.require_in_step();
 }
 
+TEST_CASE("who broke in may leave early, whatever his role, and only he") {
+  GlassWorld world;
+  world.armed();
+  const auto grant = world.used();
+  CHECK(world.gate->revoke(eve(), grant.serial, by("cut")).error().code == ErrorCode::authorization_failed);
+  CHECK_FALSE(world.gate->revoke(bob(), grant.serial));
+  auto other = eve();
+  other.principal.vouched = {other_group};  // somebody else's token of her name
+  CHECK_FALSE(world.gate->revoke(other, grant.serial));
+  CHECK(world.admits("198.51.100.7", "10.0.0.1", 22));
+  REQUIRE(world.gate->revoke(eve(), grant.serial));
+  CHECK_FALSE(world.admits("198.51.100.7", "10.0.0.1", 22));
+  world.require_in_step();
+}
+
+TEST_CASE("what came by break-glass is not extended, by whomever, while it is armed or after") {
+  GlassWorld world;
+  auto draft = arming_of("eve");
+  draft.grant_max = "PT10M";
+  const auto id = world.armed(draft);
+  const auto grant = world.used(glass("vm1", {"22", "PT10M", {"198.51.100.7"}}));
+  ExtensionDraft longer;
+  longer.duration = "PT3H";  // as its rule would allow whoever may ask
+  const auto tried = [&] {
+    for (const auto& who : {person("eve", "requester", "198.51.100.7"), person("eve", "operator"), admin()}) {
+      const auto answer = world.gate->extend(who, grant.serial, longer);
+      REQUIRE_FALSE(answer);
+      CHECK(answer.error().code == ErrorCode::conflict);
+    }
+  };
+  tried();
+  REQUIRE(world.gate->disarm(admin(), id, false));
+  tried();
+  world.clock.advance(10min);
+  CHECK_FALSE(world.admits("198.51.100.7", "10.0.0.1", 22));
+  world.gate->sweep();
+  world.require_in_step();
+}
+
 TEST_CASE("an ordinary request is never answered by break-glass, nor the other way round") {
   GlassWorld world;
   world.armed();
@@ -352,7 +391,9 @@ TEST_CASE("a token counts for break-glass only as far as who issued it could hav
     return caller;
   };
   const auto rdp = glass("vm1", {"3389", "PT1H", {"198.51.100.7"}});
-  world.refused(with_token_of(person("carl", "clerk"), "/"), rdp, ErrorCode::authorization_failed);
+  const auto clerks = with_token_of(person("carl", "clerk"), "/");
+  world.refused(clerks, rdp, ErrorCode::authorization_failed);
+  CHECK_FALSE(world.gate->list_break_glass(clerks));  // nor is it told for whom and why
   world.refused(with_token_of(person("kim", "admin", "", group_scope), group_scope), rdp, ErrorCode::authorization_failed);
   const auto by_admin = with_token_of(admin(), machine_id("vm1"));  // starts the gate anew
   CHECK(world.gate->request(by_admin, rdp));

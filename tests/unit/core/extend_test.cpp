@@ -128,6 +128,20 @@ TEST_CASE("an extended grant is not over-long for its rule, however often the po
   world.require_in_step();
 }
 
+TEST_CASE("what was asked for without a word why is not extended once the rule wants one") {
+  ExtendWorld world;
+  auto said = ask("vm2");
+  said.justification = "disk full";
+  const auto second = world.granted(alice(), said);
+  Rule rule;
+  rule.justification = "required";
+  REQUIRE(world.gate->put_policy(admin(), policy_id(), policy_draft({{"vm1", {rule}}, {"vm2", {rule}}})));
+  for (const auto& who : {alice(), admin()}) CHECK(refusal(world, who, lasting("PT2H")) == ErrorCode::not_subset_of_policy);
+  CHECK(world.grant(1).state == GrantState::live);
+  CHECK(world.gate->extend(alice(), second.serial, lasting("PT2H")));
+  world.require_in_step();
+}
+
 TEST_CASE("what is over is not brought back, swept or not") {
   ExtendWorld world;
   world.clock.advance(1h);

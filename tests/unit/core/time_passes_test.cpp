@@ -105,6 +105,19 @@ TEST_CASE("after a reboot grants come back with what is left of them by the wall
   world.require_in_step();
 }
 
+TEST_CASE("a clock that was set back is not believed from the next request on, noticed or not") {
+  GateWorld world;
+  world.furnish();
+  world.restart();
+  world.clock.step_wall(-24h);
+  const auto refused = world.gate->initiate(alice(), policy_id(), ask("vm1"));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::service_unavailable);
+  CHECK_FALSE(world.admits("203.0.113.7", "10.0.0.1", 22));
+  world.clock.step_wall(24h);
+  CHECK(world.gate->initiate(alice(), policy_id(), ask("vm1")));
+}
+
 TEST_CASE("after a reboot a clock older than the newest record is not believed") {
   GateWorld world;
   world.furnish();

@@ -15,9 +15,11 @@ TEST_CASE("machines are enabled and disabled by name, listed by state, and exclu
   CHECK(enabled.json["machines"][1]["ports"][0]["number"] == 3389);
   CHECK(world.call("POST", "/v1/machines/enable", R"({"machines":["db1"],"ports":"recommended"})").json["machines"][0]["ports"].size() == 4);
   const auto ruled = world.call("POST", "/v1/machines/enable",
-                                R"({"machines":["db1"],"ports":[{"number":22,"protocol":"TCP","maxDuration":"PT30M","sources":["192.0.2.0/24"]}]})");
+                                R"({"machines":["db1"],"ports":[{"number":22,"protocol":"TCP","maxDuration":"PT30M","sources":["192.0.2.0/24"],"approval":"approve"}]})");
   REQUIRE(ruled.status() == 200);
-  CHECK(world.call("GET", "/v1/machines/db1").json["ports"][0]["maxDuration"] == "PT30M");
+  const auto port = world.call("GET", "/v1/machines/db1").json["ports"][0];
+  CHECK(port["maxDuration"] == "PT30M");
+  CHECK(port["approval"] == "approve");
   CHECK(world.call("GET", "/v1/machines?state=notConfigured").json["machines"].empty());
   CHECK(world.call("POST", "/v1/machines/disable", R"({"machines":["db1","db2"]})").status() == 200);
   CHECK(world.call("GET", "/v1/machines?state=notConfigured&resourceGroup=default").json["machines"].size() == 2);
