@@ -11,9 +11,8 @@ constexpr std::chrono::hours use_noted_every{1};
 
 }  // namespace
 
-void Gatekeeper::keep_reviews(ReviewStore& store, std::vector<Principal> local_users) {
+void Gatekeeper::keep_reviews(ReviewStore& store) {
   parts_->review_store = &store;
-  parts_->local_users = std::move(local_users);
 }
 
 void Gatekeeper::Parts::note_use(const Token& token) {
@@ -66,7 +65,7 @@ Result<Review> Gatekeeper::review(const Caller& caller, std::optional<UtcTime> f
     uses = *written;
   }
   for (const auto& [id, time] : p.token_uses_new) uses[id] = time;
-  for (const auto& user : p.local_users) p.add_rights(user, "user " + user.name, review);
+  for (const auto& user : p.settings.users) p.add_rights(user.principal, user.by, review);
   for (const auto& [id, token] : p.ledger.tokens()) {
     const bool expired = token.expires && *token.expires <= now;
     if (!expired) p.add_rights(token.principal, "token " + id, review);

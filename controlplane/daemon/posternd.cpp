@@ -78,12 +78,6 @@ core::Result<std::optional<http::TlsIdentity>> tls_identity(const Config& config
   return std::optional(*std::move(loaded));
 }
 
-std::vector<core::Principal> local_users(const Config& config) {
-  std::vector<core::Principal> users;
-  for (const auto& rule : config.users) users.push_back({rule.user, {rule.assignment}});
-  return users;
-}
-
 core::Result<void> sign_heads(store::SqliteStore& store, const Config& config) {
   auto key = store::HeadKey::load_or_make(config.audit_key());
   if (!key) return key.error();
@@ -274,7 +268,7 @@ Exit run(const Loaded& loaded, Reader reread) {
                                      .watched_ports = config.settings.recommended_ports});
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   gatekeeper.keep_flows((*store)->flows());
-  gatekeeper.keep_reviews((*store)->reviews(), local_users(config));
+  gatekeeper.keep_reviews((*store)->reviews());
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
   if (const auto signing = sign_heads(**store, config); !signing) return failed("cannot sign the audit", signing.error());
   AuditKeeping audit_keeping(**store, gatekeeper, clock, config.audit_retention);
