@@ -45,6 +45,12 @@ struct RequestFilter {
   std::optional<GrantState> state;
 };
 
+// Somebody whom the configuration gives rights, for the review.
+struct ConfiguredUser {
+  Principal principal;
+  std::string by;  // "user NAME", "certificate NAME", "OIDC role VALUE"
+};
+
 struct Settings {
   std::string subscription = "00000000-0000-0000-0000-000000000000";
   std::string resource_group = "default";
@@ -54,6 +60,7 @@ struct Settings {
   std::vector<std::uint16_t> recommended_ports = {22, 3389, 5985, 5986};  // TCP; what management usually answers on
   std::chrono::seconds approval_ttl{std::chrono::hours(4)};  // how long a request waits for an answer
   std::vector<Role> roles;  // besides the built-in ones; of valid_roles()
+  std::vector<ConfiguredUser> users = {};
 };
 
 // Contract of all members: called on the core's strand; success only after the store has synced and the maps hold
@@ -161,7 +168,7 @@ class Gatekeeper {
   void write_flows();                 // to be called about once a second
   void note_push(const std::string& to, const PushCount& count);
   TrailCounts trail_counts() const;
-  void keep_reviews(ReviewStore& store, std::vector<Principal> local_users);
+  void keep_reviews(ReviewStore& store);
   // Of the last 90 days, if not said otherwise.
   Result<Review> review(const Caller& caller, std::optional<UtcTime> from, std::optional<UtcTime> to);
   Result<std::vector<FlowRecord>> flows(const Caller& caller, const FlowQuery& query);

@@ -228,7 +228,6 @@ struct Gatekeeper::Parts {
   std::optional<FlowRecorder> flow_recorder;
   std::map<std::string, PushCount> pushes;
   ReviewStore* review_store = nullptr;
-  std::vector<Principal> local_users;  // that the configuration names
   std::map<std::string, UtcTime> token_uses, token_uses_new;  // by id, to the hour; not yet written
   struct Hearing : EventSink {  // what the gate tells
     explicit Hearing(Parts& of) : parts(of) {}

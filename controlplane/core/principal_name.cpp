@@ -32,10 +32,10 @@ std::optional<std::uint32_t> take(std::string_view& text) {
 // What cannot be seen, or changes the order of what can.
 bool is_hidden(std::uint32_t character) {
   const auto within = [character](std::uint32_t first, std::uint32_t last) { return character >= first && character <= last; };
-  return character < 0x20 || within(0x7f, 0xa0) || character == 0xad || character == 0x61c || within(0x115f, 0x1160) ||
-         within(0x180b, 0x180f) || within(0x2000, 0x200f) || within(0x2028, 0x202f) || within(0x205f, 0x206f) ||
-         character == 0x3000 || character == 0x3164 || within(0xfe00, 0xfe0f) || character == 0xfeff || character == 0xffa0 ||
-         within(0xfff0, 0xfffb) || within(0xe0000, 0xe0fff);
+  return character < 0x20 || within(0x7f, 0xa0) || character == 0xad || character == 0x34f || character == 0x61c || within(0x115f, 0x1160) ||
+         within(0x17b4, 0x17b5) || within(0x180b, 0x180f) || within(0x2000, 0x200f) || within(0x2028, 0x202f) || within(0x205f, 0x206f) ||
+         character == 0x2800 || character == 0x3000 || character == 0x3164 || within(0xfe00, 0xfe0f) || character == 0xfeff || character == 0xffa0 ||
+         within(0xfff0, 0xfffb) || within(0x1bca0, 0x1bca3) || within(0x1d173, 0x1d17a) || within(0xe0000, 0xe0fff);
 }
 
 std::string without_kind(std::string_view name) {

@@ -59,7 +59,7 @@ class ReviewStore {
 
 // Somebody who may ask for access to a machine's ports.
 struct ReviewedRight {
-  std::string principal, by;  // by: "token ID", "user NAME"
+  std::string principal, by;  // by: "token ID", or as of a ConfiguredUser
   std::string machine_id, policy;
   std::vector<std::uint16_t> ports;
   bool need_not_ask = false;  // may write policies: could let himself in

@@ -10,18 +10,10 @@ namespace {
 constexpr std::chrono::hours review_period{24 * 90};
 constexpr std::chrono::hours use_noted_every{1};
 
-// How somebody whom the configuration names logs in.
-std::string way_of(const Principal& named) {
-  if (named.name.starts_with(certificate_kind)) return "certificate";
-  if (named.name.starts_with(oidc_kind)) return "access token";
-  return "user " + named.name;
-}
-
 }  // namespace
 
-void Gatekeeper::keep_reviews(ReviewStore& store, std::vector<Principal> local_users) {
+void Gatekeeper::keep_reviews(ReviewStore& store) {
   parts_->review_store = &store;
-  parts_->local_users = std::move(local_users);
 }
 
 void Gatekeeper::Parts::note_use(const Token& token) {
@@ -74,7 +66,7 @@ Result<Review> Gatekeeper::review(const Caller& caller, std::optional<UtcTime> f
     uses = *written;
   }
   for (const auto& [id, time] : p.token_uses_new) uses[id] = time;
-  for (const auto& user : p.local_users) p.add_rights(user, way_of(user), review);
+  for (const auto& user : p.settings.users) p.add_rights(user.principal, user.by, review);
   for (const auto& [id, arming] : p.ledger.armings())
     if (p.is_armed(arming)) p.add_rights({arming.principal, {{"requester", arming.scope}}}, "break-glass " + std::to_string(id), review);
   for (const auto& [id, token] : p.ledger.tokens()) {

@@ -16,6 +16,12 @@ core::Error fault(std::string message) {
   return {core::ErrorCode::invalid_input, std::move(message), "", {}};
 }
 
+// As WebhookTarget::name(): a fault is logged, recorded and shown in the status.
+std::string shown(const std::string& url) {
+  const std::size_t end = url.find('?'), at = url.rfind('@', end);
+  return at == std::string::npos ? url.substr(0, end) : "…" + url.substr(at, end == std::string::npos ? end : end - at);
+}
+
 bool is_loopback_name(const std::string& host) {
   const auto address = core::parse_address(host);
   return core::folded(host) == "localhost" || (address && http::is_loopback(*address));
@@ -23,7 +29,7 @@ bool is_loopback_name(const std::string& host) {
 
 // "https://host[:port][/path]"; http only where nobody else hears it.
 core::Result<WebhookTarget> read_url(const std::string& url) {
-  const auto bad = [&](const std::string& why) { return fault("'" + url + "' cannot be a webhook: " + why + "."); };
+  const auto bad = [&](const std::string& why) { return fault("'" + shown(url) + "' cannot be a webhook: " + why + "."); };
   const auto plain = [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '#'; };
   if (!std::all_of(url.begin(), url.end(), plain)) return bad("it has characters that no URL has, or a fragment");
   WebhookTarget target{.url = url, .host = "", .port = "", .path = "", .secret = "", .ca = ""};
@@ -70,16 +76,16 @@ core::Result<void> read_audit_webhooks(const Json& value, Config& config) {
   for (const auto& [url, rule] : value.items()) {
     auto target = read_url(url);
     if (!target) return target.error();
-    if (!rule.is_object()) return fault("Webhook '" + url + "' must be an object with a secret.");
+    if (!rule.is_object()) return fault("Webhook '" + shown(url) + "' must be an object with a secret.");
     for (const auto& [key, member] : rule.items())
       if ((key != "secret" && key != "ca") || !member.is_string())
-        return fault("Webhook '" + url + "' has a member '" + key + "'; only the texts secret and ca are known.");
+        return fault("Webhook '" + shown(url) + "' has a member '" + key + "'; only the texts secret and ca are known.");
     target->secret = rule.value("secret", std::string());
     target->ca = rule.value("ca", std::string());
     if (target->secret.size() < secret_min)
-      return fault("Webhook '" + url + "' needs a secret of " + std::to_string(secret_min) + " characters or more.");
+      return fault("Webhook '" + shown(url) + "' needs a secret of " + std::to_string(secret_min) + " characters or more.");
     if (!target->ca.empty() && !target->ca.starts_with('/'))
-      return fault("Webhook '" + url + "' has the ca '" + target->ca + "', which is not an absolute path.");
+      return fault("Webhook '" + shown(url) + "' has the ca '" + target->ca + "', which is not an absolute path.");
     config.audit_webhooks.push_back(*std::move(target));
   }
   return {};

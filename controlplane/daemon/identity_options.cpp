@@ -137,4 +137,13 @@ Result<void> read_failed_login_limit(const Json& value, Config& config) {
   return {};
 }
 
+std::vector<core::ConfiguredUser> configured_users(const Config& config) {
+  std::vector<core::ConfiguredUser> users;
+  for (const auto& rule : config.users) users.push_back({{rule.user, {rule.assignment}}, "user " + rule.user});
+  for (const auto& rule : config.certificate_users) users.push_back({{rule.principal, {rule.assignment}}, "certificate " + rule.name});
+  for (const auto& [value, assignment] : config.oidc.rules.roles)
+    users.push_back({{std::string(core::oidc_kind) + "*", {assignment}}, "OIDC role " + value});
+  return users;
+}
+
 }  // namespace postern::daemon

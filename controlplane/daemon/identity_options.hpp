@@ -18,4 +18,7 @@ core::Result<void> read_oidc_principals(const Json& value, Config& config);
 core::Result<void> read_rate_limit(const Json& value, Config& config);
 core::Result<void> read_failed_login_limit(const Json& value, Config& config);
 
+// All whom the options give rights, of whatever kind of log-in.
+std::vector<core::ConfiguredUser> configured_users(const Config& config);
+
 }  // namespace postern::daemon

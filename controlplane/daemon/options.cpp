@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/daemon/options.hpp"
 
+#include "controlplane/daemon/identity_options.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -35,7 +37,8 @@ std::string kind_fault(const Option& option, const Json& value) {
     case Kind::number:
       return value.is_number_unsigned() ? "" : "Must be a whole number, not " + value.dump() + ".";
     case Kind::object:
-      return value.is_object() ? "" : "Must be an object, not " + value.dump() + ".";
+      // Not quoted: it may hold secrets, and faults are logged, recorded and shown in the status.
+      return value.is_object() ? "" : "Must be an object, not of the kind " + std::string(value.type_name()) + ".";
     case Kind::list:
       if (!value.is_array()) return "Must be an array of strings, not " + value.dump() + ".";
       for (const Json& element : value)
@@ -96,6 +99,7 @@ void read_file(const std::string& path, bool required, Given& given) {
   } catch (const Json::exception& error) {
     std::string_view what = error.what();
     if (const auto end = what.find("] "); end != std::string_view::npos) what.remove_prefix(end + 2);
+    what = what.substr(0, what.find("; last read: "));  // what stands there may be a secret
     given.faults.push_back({"Is not valid JSON: " + std::string(what) + ".", path});
   }
 }
@@ -112,7 +116,7 @@ void read_flag(const Option& option, const std::vector<std::string>& words, Give
   } else {
     value = Json::parse(words.back(), nullptr, false);
     if (value.is_discarded()) {
-      given.faults.push_back({"'" + words.back() + "' is not JSON.", place});
+      given.faults.push_back({"Is not JSON.", place});
       return;
     }
   }
@@ -131,6 +135,7 @@ core::Result<Config> make_config(const Given& given) {
       add_faults(read.error(), place, faults);
     }
   }
+  config.settings.users = configured_users(config);
   if (faults.empty()) return config;
   return core::Error{core::ErrorCode::invalid_input, "The configuration is not valid.", "", std::move(faults)};
 }

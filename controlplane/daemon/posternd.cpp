@@ -79,16 +79,6 @@ core::Result<std::optional<http::TlsIdentity>> tls_identity(const Config& config
   return std::optional(*std::move(loaded));
 }
 
-// Everybody whom the configuration lets in, for the review. Whom an issuer gives a role it does not know by name.
-std::vector<core::Principal> named_users(const Config& config) {
-  std::vector<core::Principal> users;
-  for (const auto& rule : config.users) users.push_back({rule.user, {rule.assignment}});
-  for (const auto& rule : config.certificate_users) users.push_back({rule.principal, {rule.assignment}});
-  for (const auto& [value, assignment] : config.oidc.rules.roles)
-    users.push_back({std::string(core::oidc_kind) + "whoever has " + value, {assignment}});
-  return users;
-}
-
 core::Result<void> sign_heads(store::SqliteStore& store, const Config& config) {
   auto key = store::HeadKey::load_or_make(config.audit_key());
   if (!key) return key.error();
@@ -279,7 +269,7 @@ Exit run(const Loaded& loaded, Reader reread) {
                                      .watched_ports = config.settings.recommended_ports});
   core::Gatekeeper gatekeeper(config.settings, clock, randomness, **store, dataplane);          // who decides
   gatekeeper.keep_flows((*store)->flows());
-  gatekeeper.keep_reviews((*store)->reviews(), named_users(config));
+  gatekeeper.keep_reviews((*store)->reviews());
   if (const auto started = gatekeeper.start(); !started) return failed("cannot start", started.error());
   AuditKeeping audit_keeping(**store, gatekeeper, clock, config.audit_retention);
   AuditPush audit_push(io, **store, clock, gatekeeper, config);  // who is told of the audit
@@ -341,7 +331,6 @@ Exit run(const Loaded& loaded, Reader reread) {
   std::function<void(boost::system::error_code, int)> on_hangup = [&](boost::system::error_code error, int) {
     if (error) return;
     reload();
-    gatekeeper.keep_reviews((*store)->reviews(), named_users(reload.config()));
     if (*tls) look_at_certificate();
     hangup.async_wait(on_hangup);
   };

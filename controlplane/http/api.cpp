@@ -224,6 +224,13 @@ void Api::prepare(Journey& journey) {
     return answer(stranger(principal.error(), journey));
   }
   journey.who = principal->name;
+  // An issuer's users may be many whom nobody here knows, and each refusal leaves a record: as many as of strangers.
+  if (principal->assignments.empty()) {
+    if (const auto wait = strangers_.take(source(request, peer), options_.now())) {
+      ++counts_.limited_sources;
+      return answer(too_many(*wait, "of people without a role here came from this source", dialect));
+    }
+  }
   if (!is_local_root(peer)) {
     if (const auto wait = callers_.take(core::folded(principal->name), options_.now())) {
       ++counts_.limited_callers;

@@ -25,6 +25,7 @@ struct Connection {
   std::optional<boost::asio::ssl::stream<Socket&>> tls = {};  // over `socket`
   Peer peer;
   std::size_t listener = 0;  // which one accepted it
+  std::size_t trust = 0;     // TlsIdentity::trust() then
   Time deadline{};           // the server closes the socket then
   bool waiting = true;       // before or between requests: may be closed for a newcomer
   Time waiting_since{};

@@ -17,19 +17,25 @@ core::Error unknown_caller(std::string message) {
   return {core::ErrorCode::authentication_failed, std::move(message), "", {}};
 }
 
-std::string user_name(std::uint32_t uid) {
-  std::array<char, 4096> buffer{};
+// None: it could not be found out, which is not the same as that the user has no name.
+std::optional<std::string> user_name(std::uint32_t uid) {
+  std::array<char, 16384> buffer{};
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found) return found->pw_name;
+  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0) return std::nullopt;
+  if (found) return found->pw_name;
   return std::string(core::uid_kind) + std::to_string(uid);
 }
 
 // A user's own rule goes before the group: to reach the socket one must be in the group, and may still be less.
 core::Result<core::Principal> local_principal(const UnixPeer& peer, const IdentityRules& rules) {
-  const std::string name = user_name(peer.uid);
+  const auto found = user_name(peer.uid);
   const core::Assignment admin{"admin", "/"};
-  if (peer.uid == 0) return core::Principal{name, {admin}};
+  if (peer.uid == 0) return core::Principal{found.value_or("root"), {admin}};
+  // By a name that is not known now a rule may make him less than his group does.
+  if (!found)
+    return core::Error{core::ErrorCode::service_unavailable, "The name of uid " + std::to_string(peer.uid) + " could not be looked up; try again, or send a token.", "", {}};
+  const std::string& name = *found;
   core::Principal mapped{name, {}};
   for (const UserRule& rule : rules.users)
     if (rule.user == name || rule.user == std::to_string(peer.uid)) mapped.assignments.push_back(rule.assignment);

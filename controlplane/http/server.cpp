@@ -72,6 +72,7 @@ struct Server::Parts {
   bool make_room(const Accepting& accepting, std::size_t index, const Peer& newcomer);
   bool make_room(const Crowd& crowd, std::size_t most);
   void admit(Stream::socket socket, const Accepting& accepting, std::size_t index, Peer peer);
+  void dismiss_distrusted();
   void tell_of_room(Clock::time_point now);
 
   asio::io_context& io;
@@ -125,6 +126,17 @@ void Server::Parts::take(Stream::socket socket, std::size_t index) {
   }
 }
 
+// Whom a client CA let in that is another one now: as at the stop, an answer under way is finished, a feed ends.
+void Server::Parts::dismiss_distrusted() {
+  for (Connection& connection : connections) {
+    const TlsIdentity* tls = std::next(listeners.begin(), static_cast<std::ptrdiff_t>(connection.listener))->tls;
+    if (connection.closing || !tls || tls->trust() == connection.trust) continue;
+    connection.closing = true;
+    boost::system::error_code ignored;
+    if (connection.waiting) connection.socket.close(ignored);
+  }
+}
+
 void Server::Parts::tell_of_room(Clock::time_point now) {
   if (made_room + turned_away == 0 || (told_of_room && now - *told_of_room < limits.room_log)) return;
   spdlog::warn("Connections were closed to make room. made_room={} turned_away={} limit={} limit_a_source={}", made_room,
@@ -143,6 +155,7 @@ void Server::Parts::admit(Stream::socket socket, const Accepting& accepting, std
   const auto self = std::prev(connections.end());
   if (accepting.tls) {
     self->tls.emplace(self->socket, accepting.tls->context());
+    self->trust = accepting.tls->trust();
     self->peer.tls = true;
     self->peer.server_names = accepting.tls->names();
   }
@@ -175,6 +188,7 @@ asio::awaitable<void> Server::Parts::keep_time() {
     co_await ticker.async_wait(as_result);
     const auto now = Clock::now();
     tell_of_room(now);
+    dismiss_distrusted();
     for (Connection& connection : connections) {
       if (now < connection.deadline) continue;
       boost::system::error_code ignored;

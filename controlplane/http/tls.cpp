@@ -177,15 +177,26 @@ Result<void> show(SSL_CTX* context, const TlsFiles& files) {
   return {};
 }
 
-Result<void> ask_clients(SSL_CTX* context, const std::string& path) {
+std::string fingerprint(X509* certificate) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned size = 0;
+  X509_digest(certificate, EVP_sha256(), digest.data(), &size);
+  return {digest.data(), digest.data() + size};
+}
+
+// A number that is another one for other authorities.
+Result<std::size_t> ask_clients(SSL_CTX* context, const std::string& path) {
   const auto authorities = certificates("client CA", path);
   if (!authorities) return authorities.error();
-  for (const auto& authority : *authorities)
+  std::string all;
+  for (const auto& authority : *authorities) {
     if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 ||
         SSL_CTX_add_client_CA(context, authority.get()) != 1)
       return fault("client CA", path, "cannot be used" + reason());
+    all += fingerprint(authority.get());
+  }
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  return {};
+  return std::hash<std::string>{}(all);
 }
 
 void harden(SSL_CTX* context) {
@@ -244,12 +255,15 @@ std::string listed(const std::vector<std::string>& names) {
 }  // namespace
 
 Result<TlsIdentity::Loaded> TlsIdentity::read(const TlsFiles& files) {
-  Loaded loaded{boost::asio::ssl::context(boost::asio::ssl::context::tls_server), {}, 0};
+  Loaded loaded{boost::asio::ssl::context(boost::asio::ssl::context::tls_server), {}, 0, 0};
   SSL_CTX* context = loaded.context.native_handle();
   harden(context);
   if (const auto shown = show(context, files); !shown) return shown.error();
-  if (!files.client_ca.empty())
-    if (const auto asked = ask_clients(context, files.client_ca); !asked) return asked.error();
+  if (!files.client_ca.empty()) {
+    const auto asked = ask_clients(context, files.client_ca);
+    if (!asked) return asked.error();
+    loaded.trust = *asked;
+  }
   loaded.names = names_of(SSL_CTX_get0_certificate(context));
   loaded.end = end_of(context);
   return loaded;
@@ -285,7 +299,7 @@ Result<TlsIdentity> TlsIdentity::load(TlsFiles files) {
   std::string seen = look(files);  // before reading: what changes in between is then seen as new
   auto loaded = read(files);
   if (!loaded) return loaded.error();
-  TlsIdentity identity(std::move(files), std::move(seen), {boost::asio::ssl::context(boost::asio::ssl::context::tls_server), {}, 0});
+  TlsIdentity identity(std::move(files), std::move(seen), {boost::asio::ssl::context(boost::asio::ssl::context::tls_server), {}, 0, 0});
   identity.use(*std::move(loaded));
   return identity;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the https listener shows and proves: certificate chain and private key (and whose client certificates it takes),
 // read whole and checked together, and read again when the files change. A reload that fails leaves in use what was
-// loaded, and is tried again; connections keep what they began with. On the io_context's one thread.
+// loaded, and is tried again; connections keep what they began with, unless it is clients of a CA that is not the one any
+// more. On the io_context's one thread.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -27,12 +28,14 @@ class TlsIdentity {
 
   boost::asio::ssl::context& context() { return loaded_.context; }
   const std::vector<std::string>& names() const { return loaded_.names; }  // in the certificate, in lower case
+  std::size_t trust() const { return loaded_.trust; }  // another number for another client CA
 
  private:
   struct Loaded {
     boost::asio::ssl::context context;
     std::vector<std::string> names;
     std::time_t end = 0;  // of the validity of certificate or chain, whichever ends first
+    std::size_t trust = 0;
   };
   TlsIdentity(TlsFiles files, std::string seen, Loaded loaded)
       : files_(std::move(files)), seen_(std::move(seen)), loaded_(std::move(loaded)) {}

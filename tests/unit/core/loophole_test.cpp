@@ -341,7 +341,7 @@ TEST_CASE("a machine's name tells nothing to whom its group is closed") {
 TEST_CASE("nobody is called as the daemon calls itself in the records") {
   GateWorld world;
   TokenDraft draft;
-  draft.principal = GENERATE("postern", "Postern", "root", "Root", "cert:CN=alice", "OIDC:alice", "uid:0", " alice", "al\u200bice");
+  draft.principal = GENERATE("postern", "Postern", "root", "Root", "cert:CN=alice", "OIDC:alice", "uid:0", " alice", "al\u200bice", "alice\u034f", "alice\u2800", "alice\U0001d173");
   draft.role = "reader";
   const auto refused = world.gate->issue_token(admin(), draft);
   REQUIRE_FALSE(refused);

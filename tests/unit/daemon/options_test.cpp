@@ -222,6 +222,44 @@ TEST_CASE("files that are no configuration at all") {
   }
 }
 
+TEST_CASE("no fault quotes a secret: it is logged, recorded and shown in the status") {
+  const char* text = GENERATE(R"({"audit_webhooks": {"https://siem.example/x": {"secret": "SECRET-0123456789",}}})",
+                              R"({"audit_webhooks": {"https://siem.example/x": {"secret": "SECRET-0123456789" "ca": "/a"}}})",
+                              R"({"audit_webhooks": {"https://siem.example/x": {"secret": "SECRET-0123456789)",
+                              R"({"audit_webhooks": [{"https://siem.example/x": {"secret": "SECRET-0123456789"}}]})",
+                              R"({"audit_webhooks": {"https://siem.example/x?key=SECRET": {"secret": "short"}}})",
+                              R"({"audit_webhooks": {"http://siem.example/x?key=SECRET": {"secret": "0123456789abcdef"}}})",
+                              R"({"audit_webhooks": {"https://postern:SECRET@siem.example/x": {"secret": "0123456789abcdef"}}})");
+  auto given = given_by(text);
+  SECTION("in the file") {}
+  SECTION("as a flag") {
+    given = {};
+    const std::string whole = text, value = whole.substr(whole.find(": ") + 2);
+    daemon::read_flag(option("audit_webhooks"), {whole.ends_with('}') ? value.substr(0, value.size() - 1) : value}, given);
+  }
+  const auto config = daemon::make_config(given);
+  REQUIRE_FALSE(config);
+  for (const auto& fault : config.error().faults) {
+    CAPTURE(fault.target, fault.message);
+    CHECK((fault.target + fault.message).find("SECRET") == std::string::npos);
+  }
+}
+
+TEST_CASE("who has rights by the configuration, for the access review") {
+  const auto config = daemon::make_config(given_by(R"({"tls_client_ca": "/a",
+    "users": {"carol": [{"role": "reader"}, {"role": "operator", "scope": "/subscriptions/x"}]},
+    "certificate_users": {"email:b@c": {"role": "requester"}, "CN=a": {"role": "admin", "principal": "alice"}},
+    "oidc_issuer": "https://issuer.example", "oidc_audience": ["postern"], "oidc_keys": "/keys", "oidc_roles": {"ops": {"role": "operator"}}})"));
+  REQUIRE(config);
+  Texts told;
+  for (const auto& user : config->settings.users) {
+    REQUIRE(user.principal.assignments.size() == 1);
+    told.push_back(user.by + ": " + user.principal.name + ", " + user.principal.assignments[0].role);
+  }
+  CHECK(told == Texts{"user carol: carol, reader", "user carol: carol, operator", "certificate email:b@c: cert:email:b@c, requester",
+                      "certificate CN=a: alice, admin", "OIDC role ops: oidc:*, operator"});
+}
+
 TEST_CASE("a file that is not there") {
   daemon::Given given;
   daemon::read_file("/nonexistent/posternd.json", false, given);

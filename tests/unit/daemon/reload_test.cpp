@@ -61,6 +61,8 @@ TEST_CASE("what can change while the daemon runs does, and is recorded once") {
   CHECK(daemon.status_as(4243) == 200);
   CHECK(daemon.dataplane.maps.failsafe_sources.size() == 1);
   CHECK(daemon.gate->settings().location == "lab");
+  REQUIRE(daemon.gate->settings().users.size() == 1);
+  CHECK(daemon.gate->settings().users[0].by == "user 4243");
   CHECK(daemon.warning().empty());
   const auto made = daemon.made();
   REQUIRE(made.size() == 1);

@@ -3,6 +3,8 @@
 // never a loopback one.
 #include "controlplane/http/identity.hpp"
 
+#include <sys/resource.h>
+
 #include "tests/support/catch.hpp"
 
 using namespace postern;
@@ -104,6 +106,28 @@ TEST_CASE("peers of the Unix socket") {
     for (const auto& assignment : principal->assignments) roles.push_back(assignment.role);
     CHECK(roles == row.roles);
   }
+}
+
+TEST_CASE("who is less than his group stays so while his name cannot be looked up") {
+  http::IdentityRules rules;
+  rules.admin_group = 500;
+  rules.users = {{"daemon", {"reader", "/"}}};
+  http::Peer peer, root;
+  peer.local = http::UnixPeer{1, 1, {500}};
+  root.local = http::UnixPeer{0, 0, {}};
+  const auto before = http::identify({}, peer, rules, one_token);
+  REQUIRE(before);
+  CHECK(before->assignments.front().role == "reader");
+  rlimit usual{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &usual) == 0);
+  const rlimit none{0, usual.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const auto meanwhile = http::identify({}, peer, rules, one_token), admin = http::identify({}, root, rules, one_token);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &usual) == 0);
+  REQUIRE_FALSE(meanwhile);
+  CHECK(meanwhile.error().code == core::ErrorCode::service_unavailable);
+  REQUIRE(admin);
+  CHECK(admin->name == "root");
 }
 
 TEST_CASE("Authorization headers") {

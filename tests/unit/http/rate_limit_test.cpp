@@ -154,6 +154,21 @@ TEST_CASE("calls of nobody known are limited by source; a good token from there 
   CHECK(world.metrics().find("postern_limited_calls_total{limit=\"source\"} 1\n") != std::string::npos);
 }
 
+TEST_CASE("known to the issuer but without a role here: limited as strangers are, for each refusal leaves a record") {
+  LimitedWorld world({}, slow);
+  world.api.set_access_tokens([](std::string_view token) {
+    core::Principal who{"oidc:" + std::string(token), {}};
+    if (token.starts_with("reader")) who.assignments.push_back({"reader", "/"});
+    return core::Result<core::Principal>(who);
+  });
+  CHECK(world.from("203.0.113.1", "nobody.1.x").status() == 403);
+  CHECK(world.from("203.0.113.1", "nobody.2.x").status() == 403);
+  const auto records = world.records_since(0).size();
+  CHECK(world.from("203.0.113.1", "nobody.3.x").status() == 429);
+  CHECK(world.records_since(0).size() == records);
+  for (int i = 0; i < 4; ++i) CHECK(world.from("203.0.113.1", "reader.1.x").status() == 200);
+}
+
 TEST_CASE("what is one source: a /64, who stands behind a trusted proxy, a local user") {
   LimitedWorld world({}, {.a_second = 1, .burst = 1});
   CHECK(world.from("2001:db8::1", "").status() == 401);

@@ -31,7 +31,10 @@ class Facts : public core::ReviewStore {
 TEST_CASE("a review tells who may get where, who did, and which tokens nobody uses") {
   ApiWorld world;
   Facts facts;
-  world.gate->keep_reviews(facts, {{"carol", {{"requester", machine_id("vm2")}}}, {"dave", {{"reader", "/"}}}});
+  world.gate->keep_reviews(facts);
+  auto settings = world.gate->settings();
+  settings.users = {{{"carol", {{"requester", machine_id("vm2")}}}, "certificate CN=carol"}, {{"dave", {{"reader", "/"}}}, "user dave"}};
+  REQUIRE(world.gate->reconfigure(settings, "Other users."));
   const auto used = world.token_of("alice", "requester"), unused = world.token_of("=eve", "admin");
   CHECK(world.call_as(used, "GET", "/v1/policies").status() == 200);
   world.gate->write_flows();
@@ -44,6 +47,7 @@ TEST_CASE("a review tells who may get where, who did, and which tokens nobody us
   for (const auto& right : answer.json["rights"]) {
     ++machines[right["principal"].get<std::string>()];
     CHECK(right["needNotAsk"] == (right["principal"] == "=eve"));
+    CHECK((right["by"] == "certificate CN=carol") == (right["principal"] == "carol"));
   }
   CHECK(machines == std::map<std::string, int>{{"carol", 1}, {"alice", 2}, {"=eve", 2}});
   CHECK(answer.json["uses"][0]["requests"] == 3);
@@ -64,12 +68,15 @@ TEST_CASE("a review tells who may get where, who did, and which tokens nobody us
 TEST_CASE("a review tells of everybody who may get in: by certificate, by an issuer's role, by break-glass") {
   ApiWorld world;
   Facts facts;
-  world.gate->keep_reviews(facts, {{"cert:CN=ops", {{"requester", "/"}}}, {"oidc:whoever has ops", {{"requester", machine_id("vm1")}}}});
+  world.gate->keep_reviews(facts);
+  auto settings = world.gate->settings();
+  settings.users = {{{"cert:CN=ops", {{"requester", "/"}}}, "certificate CN=ops"}, {{"oidc:*", {{"requester", machine_id("vm1")}}}, "OIDC role ops"}};
+  REQUIRE(world.gate->reconfigure(settings, "Other users."));
   REQUIRE(world.call("POST", "/v1/breakglass", R"({"principal":"erin","scope":")" + machine_id("vm2") + R"(","duration":"PT1H","reason":"on call"})").status() == 201);
   std::map<std::string, int> machines;  // by way
   const auto answer = world.call("GET", "/v1/audit/review");
   for (const auto& right : answer.json["rights"]) ++machines[right["by"].get<std::string>()];
-  CHECK(machines == std::map<std::string, int>{{"certificate", 2}, {"access token", 1}, {"break-glass 1", 1}});
+  CHECK(machines == std::map<std::string, int>{{"certificate CN=ops", 2}, {"OIDC role ops", 1}, {"break-glass 1", 1}});
   world.clock.advance(2h);
   CHECK(world.call("GET", "/v1/audit/review").json["rights"].size() == 3);
 }

@@ -325,6 +325,22 @@ TEST_CASE("with a client CA only its certificates are talked to") {
   CHECK(get(for_localhost()).empty());
 }
 
+TEST_CASE("with another client CA those go whom the one before let in; with another certificate nobody does") {
+  const auto clients = test::make_authority("clients");
+  World world(quick(), clients.certificate);
+  auto options = world.trusting();
+  options.own = test::issue(clients, "DNS:alice");
+  test::TlsClient alice(world.port, options), silent(world.port, options);
+  CHECK(alice.exchange(request_text("GET", "/known")).starts_with("HTTP/1.1 200"));
+  world.files.put(for_localhost());
+  world.refresh(true);
+  CHECK(alice.exchange(request_text("GET", "/known")).starts_with("HTTP/1.1 200"));
+  world.files.write("ca.pem", test::make_authority("others").certificate);
+  world.refresh(false);
+  CHECK(world.server.comes_down_to(0));
+  CHECK(alice.exchange(request_text("GET", "/known")).empty());
+}
+
 TEST_CASE("files that cannot be used are named, with their fault") {
   struct Row {
     const char* name;
