@@ -36,7 +36,7 @@ core::ChangeSet inventory() {
   for (std::size_t p = 0; p < policies; ++p) change.put_policies.push_back({.id = policy_id(p), .generation = p + 1, .machines = {}});
   for (std::size_t m = 0; m < machines; ++m) {
     change.put_machines.push_back(
-        {.id = machine_id(m), .name = "vm" + std::to_string(m), .os = "linux", .addresses = {host(172, m + (16U << 16))}, .forwards = {}});
+        {.id = machine_id(m), .name = "vm" + std::to_string(m), .os = "linux", .addresses = {host(172, m + (16U << 16))}, .forwards = {}, .excluded = ""});
     core::PolicyMachine named{.machine_id = machine_id(m), .ports = {}, .public_ip_address = ""};
     for (const auto port : ports)
       named.ports.push_back({.number = port, .sources = {core::Source{}}, .max_duration = 24h, .standing = {}});
@@ -63,7 +63,8 @@ void add_grant(std::uint64_t serial, core::UtcTime end, const core::Clock& clock
                                .boot_id = boot_id,
                                .boot_start = now.boot,
                                .ended_at = {},
-                               .ended_by = ""});
+                               .ended_by = "",
+                               .extended = {}});
   core::AuditRecord record;
   record.time = now.utc;
   record.operation = "access.initiate";

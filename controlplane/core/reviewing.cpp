@@ -2,7 +2,6 @@
 // Who may get where, from roles and policies; the rest the store counts.
 #include "controlplane/core/actions.hpp"
 #include "controlplane/core/gatekeeper.hpp"
-#include "controlplane/core/principal_name.hpp"
 
 namespace postern::core {
 namespace {

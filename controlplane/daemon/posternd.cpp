@@ -12,7 +12,6 @@
 #include <csignal>
 #include <iostream>
 
-#include "controlplane/core/principal_name.hpp"
 #include "controlplane/daemon/audit_keeping.hpp"
 #include "controlplane/daemon/audit_push.hpp"
 #include "controlplane/daemon/event_pump.hpp"

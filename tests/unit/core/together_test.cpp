@@ -272,7 +272,7 @@ TEST_CASE("a gate that fails takes back what would have opened with it, and leav
   world.fuse.arm(2, Blow::once);  // the commit is the first
   const auto answers = world.gate->admit_together(world.mixed());
   REQUIRE(answers);
-  for (const auto opened : {0, 4}) {
+  for (const std::size_t opened : {0U, 4U}) {
     REQUIRE_FALSE((*answers)[opened]);
     CHECK((*answers)[opened].error().code == ErrorCode::gate_failed);
   }
