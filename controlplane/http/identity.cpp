@@ -17,14 +17,16 @@ core::Error unknown_caller(std::string message) {
   return {core::ErrorCode::authentication_failed, std::move(message), "", {}};
 }
 
-// None: it could not be found out, which is not the same as that the user has no name.
 std::optional<std::string> user_name(std::uint32_t uid) {
   std::array<char, 16384> buffer{};
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0) return std::nullopt;
-  if (found) return found->pw_name;
-  return std::string(core::uid_kind) + std::to_string(uid);
+  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || !found) return std::nullopt;
+  return found->pw_name;
+}
+
+bool is_by_name(const UserRule& rule) {
+  return rule.user.find_first_not_of("0123456789") != std::string::npos && !rule.user.starts_with(core::uid_kind);
 }
 
 // A user's own rule goes before the group: to reach the socket one must be in the group, and may still be less.
@@ -32,10 +34,7 @@ core::Result<core::Principal> local_principal(const UnixPeer& peer, const Identi
   const auto found = user_name(peer.uid);
   const core::Assignment admin{"admin", "/"};
   if (peer.uid == 0) return core::Principal{found.value_or("root"), {admin}};
-  // By a name that is not known now a rule may make him less than his group does.
-  if (!found)
-    return core::Error{core::ErrorCode::service_unavailable, "The name of uid " + std::to_string(peer.uid) + " could not be looked up; try again, or send a token.", "", {}};
-  const std::string& name = *found;
+  const std::string name = found.value_or(std::string(core::uid_kind) + std::to_string(peer.uid));
   core::Principal mapped{name, {}};
   for (const UserRule& rule : rules.users)
     if (rule.user == name || rule.user == std::to_string(peer.uid)) mapped.assignments.push_back(rule.assignment);
@@ -43,6 +42,10 @@ core::Result<core::Principal> local_principal(const UnixPeer& peer, const Identi
   const bool in_group =
       rules.admin_group && (peer.gid == *rules.admin_group ||
                             std::find(peer.groups.begin(), peer.groups.end(), *rules.admin_group) != peer.groups.end());
+  // No name may mean that it cannot be looked up now; by it a rule may make him less than his group does.
+  if (in_group && !found && std::any_of(rules.users.begin(), rules.users.end(), is_by_name))
+    return core::Error{core::ErrorCode::service_unavailable,
+                       "Uid " + std::to_string(peer.uid) + " has no name now, and the configuration's users go by theirs; try again, or send a token.", "", {}};
   if (in_group) return core::Principal{name, {admin}};
   return unknown_caller("User '" + name + "' (uid " + std::to_string(peer.uid) +
                         ") is not root, not in the gate's group and not in the configuration's users; send a token.");
