@@ -29,7 +29,6 @@ class Reloader {
       : running_(std::move(running)), read_(std::move(read)), gatekeeper_(gatekeeper), api_(api), tls_(tls) {}
 
   void operator()();
-  const Config& config() const { return running_.config; }  // that is in force
 
  private:
   struct Changes {
