@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -69,6 +70,7 @@ class Files {
 // A server whose TCP listener speaks TLS.
 struct World {
   explicit World(http::ServerLimits limits = {}, const std::string& client_ca = "") : server(echo, limits) {
+    std::signal(SIGPIPE, SIG_IGN);  // of a client that writes on, as posternd does
     if (!client_ca.empty()) files.write("ca.pem", client_ca);
     auto loaded = http::TlsIdentity::load({files.path("cert.pem"), files.path("key.pem"), client_ca.empty() ? "" : files.path("ca.pem")});
     REQUIRE(loaded);
