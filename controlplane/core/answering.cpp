@@ -49,10 +49,12 @@ Result<RequestView> Gatekeeper::deny(const Caller& caller, std::uint64_t id, con
   auto& p = *parts_;
   Decision decision{caller, "request.deny"};
   const auto request = p.to_be_answered(decision, id);
-  if (!request) return p.refuse(decision, request.error());
+  const bool unknown = !request && request.error().code == ErrorCode::request_not_found;
+  if (!request && !unknown) return p.refuse(decision, request.error());
   if (draft.unreadable) return p.refuse(decision, {ErrorCode::invalid_request_content, *draft.unreadable, "", {}});
   const auto reason = read_denial(draft);
   if (!reason) return p.refuse(decision, reason.error());
+  if (unknown) return p.refuse(decision, request.error());
 
   ChangeSet change;
   change.put_requests.push_back(**request);
