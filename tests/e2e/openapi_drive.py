@@ -217,6 +217,9 @@ def successes():
     call(200, "GET", "/v1/audit", query="?machine=vm1&principal=root&operation=machine.put&from=2020-01-01T00:00:00Z&before=9999")
     call(200, "GET", "/v1/audit", query="?format=csv")
     call(200, "GET", "/v1/audit", query="?format=jsonl&limit=1")
+    patience = time.time() + 60  # flows are written about once a second
+    while not call(200, "GET", "/v1/audit/flows")["flows"] and time.time() < patience:
+        time.sleep(0.1)
     if not call(200, "GET", "/v1/audit/flows")["flows"]:
         fault("GET /v1/audit/flows: no connection was there to be looked at")
     call(200, "GET", "/v1/audit/flows", query="?format=csv&machine=vm1&open=false")

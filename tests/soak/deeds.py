@@ -184,6 +184,7 @@ class Deeds:
             return
         port, protocol = self.choose(PORTS), self.choose(("TCP", "UDP"))
         if alive:
+            self.await_ready()  # a call that failed before may have left the maps to be read anew
             begun = time.time_ns()
             told = self.daemon.get("/v1/gate/explain?source=%s&destination=%s&port=%d&protocol=%s&sourcePort=%d" %
                                    (source, destination, port, protocol, self.random.randint(1024, 65535)))
